@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tevent - the events by which the threads talk (R2), one row of one table
+ * for each type.
+ * Thread: an event belongs to one thread at a time; sending it moves it (R3).
+ * Owns: what its body references; tevent_free gives that back.
+ */
+#ifndef MPUSHD_TEVENT_H
+#define MPUSHD_TEVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "handle.h"
+
+struct conf;
+struct message;
+
+/*
+ * Type, struct tevent_BODY, direction and meaning.  Who receives an event
+ * frees it.  A acceptor, B broker, W worker.
+ */
+/* clang-format off */
+#define TEVENT_TABLE(X)							\
+	X(CONF,      conf,    "A>W A>B", "a new configuration")		\
+	X(ACCEPT,    accept,  "A>W", "accept some connections now")	\
+	X(ACCEPTED,  accept,  "W>A", "that many were; errno if it failed") \
+	X(STOP,      plain,   "A>B B>W", "answer who waits, close")	\
+	X(STOPPED,   plain,   "W>A", "this worker has no connection left") \
+	X(QUIT,      plain,   "A>B A>W", "leave the loop")		\
+	X(PUSH,      push,    "W>B", "a message for a device")		\
+	X(QUERY,     push,    "W>B", "is this device registered")	\
+	X(ANSWER,    answer,  "B>W", "what to tell a publisher")	\
+	X(LOGIN,     login,   "W>B", "a session names its device")	\
+	X(WELCOME,   welcome, "B>W", "the answer to a login")		\
+	X(REPLACED,  session, "B>W", "another session has the device now") \
+	X(LOGOUT,    session, "W>B", "a session has ended")		\
+	X(DELIVER,   deliver, "B>W", "messages for a session, in order") \
+	X(ACK,       ack,     "W>B", "a session confirms messages")	\
+	X(ALIVE,     session, "W>B", "a session gave a sign of life")
+/* clang-format on */
+
+enum tevent_type {
+#define TEVENT_ENUM(name, body, way, text) TEVENT_##name,
+	TEVENT_TABLE(TEVENT_ENUM)
+#undef TEVENT_ENUM
+	TEVENT_TYPES
+};
+
+/* The head of every event; only channel.c uses the link. */
+struct tevent {
+	enum tevent_type type;
+	STAILQ_ENTRY(tevent) link;
+};
+
+struct tevent_plain {
+	struct tevent head;
+};
+
+struct tevent_conf {
+	struct tevent head;
+	struct conf *conf; /* one reference */
+};
+
+struct tevent_accept {
+	struct tevent head;
+	unsigned int listener; /* index */
+	unsigned int count;    /* at most; were */
+	int error;             /* errno of accept(2), or 0 */
+};
+
+/* PUSH and QUERY; the id follows. */
+struct tevent_push {
+	struct tevent head;
+	struct handle from;      /* the publisher's connection */
+	struct message *message; /* one reference; NULL in a QUERY */
+	size_t id_len;
+	char id[];
+};
+
+enum answer {
+	ANSWER_OK,
+	ANSWER_ONLINE,
+	ANSWER_OFFLINE,
+	ANSWER_UNKNOWN, /* no such device */
+	ANSWER_QUEUE_FULL,
+	ANSWER_STOPPING,
+	ANSWER_NO_MEMORY,
+};
+
+struct tevent_answer {
+	struct tevent head;
+	struct handle to;
+	enum answer answer;
+	uint64_t mid; /* 0 when none was given */
+};
+
+struct tevent_login {
+	struct tevent head;
+	struct handle from;
+	size_t id_len;
+	char id[];
+};
+
+struct tevent_welcome {
+	struct tevent head;
+	struct handle to;
+	struct devref device; /* none: too many devices */
+	size_t id_len;
+	char id[];
+};
+
+struct tevent_session {
+	struct tevent head;
+	struct handle session;
+	struct devref device;
+};
+
+struct tevent_item {
+	struct message *message; /* one reference */
+	uint64_t mid;
+};
+
+struct tevent_deliver {
+	struct tevent head;
+	struct handle to;
+	bool again; /* a resend */
+	size_t count;
+	struct tevent_item item[];
+};
+
+struct tevent_ack {
+	struct tevent head;
+	struct handle session;
+	struct devref device;
+	size_t count;
+	uint64_t *mids; /* owned */
+};
+
+/*
+ * Make an event of TYPE with EXTRA bytes after its body, all zero but the
+ * type.  Ends the process when memory is short: a lost event would break a
+ * promise.  The result is the body's struct, whose first member is its head.
+ */
+void *tevent_new(enum tevent_type, size_t extra);
+
+/* Free an event with all that it owns and set the pointer to NULL. */
+void tevent_free(struct tevent **);
+
+/* The name of a type, for logs. */
+const char *tevent_name(enum tevent_type);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_log - what arrives on stderr.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define THREADS 4
+#define LINES   100 /* of each thread; all fit into a pipe */
+
+static char got[1 << 16];
+
+/* Run FN with stderr turned into a pipe, and put what it wrote into got. */
+static void
+capture(void (*fn)(void))
+{
+	int fds[2], saved;
+	ssize_t n;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	saved = dup(STDERR_FILENO);
+	assert_int_not_equal(saved, -1);
+	dup2(fds[1], STDERR_FILENO);
+	fn();
+	dup2(saved, STDERR_FILENO);
+	n = read(fds[0], got, sizeof(got) - 1);
+	got[n > 0 ? n : 0] = '\0';
+	close(saved);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static int
+reset(void **state)
+{
+	(void)state;
+	unsetenv("JOURNAL_STREAM");
+	log_open(LOG_TO_STDERR);
+	log_set_level(LOG_INFO);
+	return 0;
+}
+
+static void
+write_each_level(void)
+{
+	log_err("area[%d]: %s", 1, "error");
+	log_warn("warning");
+	log_notice("notice");
+	log_info("info");
+	log_debug("debug");
+	log_write(LOG_DEBUG, "debug");
+}
+
+static void
+test_levels(void **state)
+{
+	(void)state;
+	capture(write_each_level);
+	assert_string_equal(got, "area[1]: error\nwarning\nnotice\ninfo\n");
+	assert_true(log_enabled(LOG_INFO));
+	assert_false(log_enabled(LOG_DEBUG));
+	log_set_level(LOG_DEBUG);
+	assert_true(log_enabled(LOG_DEBUG));
+	capture(write_each_level);
+	assert_string_equal(
+	    got, "area[1]: error\nwarning\nnotice\ninfo\ndebug\ndebug\n");
+	log_set_level(LOG_ERR);
+	capture(write_each_level);
+	assert_string_equal(got, "area[1]: error\n");
+}
+
+static void
+write_to_journal(void)
+{
+	char stream[64];
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) == -1)
+		return;
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_open(LOG_TO_STDERR);
+	log_err("one");
+	log_info("two");
+}
+
+/* The variable is inherited by programs whose stderr leads elsewhere. */
+static void
+write_beside_journal(void)
+{
+	setenv("JOURNAL_STREAM", "1:1", 1);
+	log_open(LOG_TO_STDERR);
+	log_err("one");
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	log_open(LOG_TO_STDERR);
+	log_err("two");
+}
+
+static void
+test_journal(void **state)
+{
+	(void)state;
+	capture(write_to_journal);
+	assert_string_equal(got, "<3>one\n<6>two\n");
+	capture(write_beside_journal);
+	assert_string_equal(got, "one\ntwo\n");
+}
+
+static char long_text[LOG_LINE_MAX * 2];
+
+static void
+write_long(void)
+{
+	log_info("%s", long_text);
+	log_info("next");
+}
+
+static void
+test_long_line(void **state)
+{
+	char *end;
+
+	(void)state;
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	capture(write_long);
+	end = strchr(got, '\n');
+	assert_non_null(end);
+	assert_in_range(end + 1 - got, LOG_LINE_MAX - 8, LOG_LINE_MAX);
+	assert_string_equal(end, "\nnext\n");
+	/* The longest that is whole. */
+	long_text[LOG_LINE_MAX - 1] = '\0';
+	capture(write_long);
+	assert_int_equal(strlen(got), LOG_LINE_MAX + strlen("next\n"));
+}
+
+static void *
+write_lines(void *arg)
+{
+	int i;
+
+	for (i = 0; i < LINES; i++)
+		log_info("%s %s %s", (char *)arg, "--------------------",
+		    (char *)arg);
+	return NULL;
+}
+
+static void
+write_from_threads(void)
+{
+	static char names[THREADS][2] = { "a", "b", "c", "d" };
+	pthread_t tid[THREADS];
+	int i;
+
+	for (i = 0; i < THREADS; i++)
+		pthread_create(&tid[i], NULL, write_lines, names[i]);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(tid[i], NULL);
+}
+
+static void
+test_lines_never_mix(void **state)
+{
+	char *line, *rest = got, want[64];
+	int lines = 0;
+
+	(void)state;
+	capture(write_from_threads);
+	while ((line = strsep(&rest, "\n")) != NULL && rest != NULL) {
+		assert_in_range(line[0], 'a', 'd');
+		snprintf(want, sizeof(want), "%c -------------------- %c",
+		    line[0], line[0]);
+		assert_string_equal(line, want);
+		lines++;
+	}
+	assert_int_equal(lines, THREADS * LINES);
+}
+
+static void
+check_escape(const char *text, size_t len, const char *want)
+{
+	char out[LOG_ESCAPE_MAX];
+
+	memset(out, '?', sizeof(out));
+	assert_ptr_equal(log_escape(out, text, len), out);
+	assert_string_equal(out, want);
+}
+
+static void
+test_escape(void **state)
+{
+	(void)state;
+	check_escape("", 0, "");
+	check_escape("plain text", 10, "plain text");
+	check_escape("only the start", 4, "only");
+	check_escape("a\nb\tc\r", 6, "a\\nb\\tc\\r");
+	check_escape("back\\slash", 10, "back\\\\slash");
+	check_escape("\x1b[31m", 5, "\\033[31m");
+	check_escape("\x7f", 1, "\\177");
+	check_escape("nul\0"
+		     "1",
+	    5, "nul\\0001");
+}
+
+/* Nothing that a peer sends puts a control character into a line. */
+static void
+test_escape_every_byte(void **state)
+{
+	char text[2], out[LOG_ESCAPE_MAX], *at;
+	int a, b;
+
+	(void)state;
+	for (a = 0; a < 256; a++) {
+		for (b = 0; b < 256; b++) {
+			text[0] = (char)a;
+			text[1] = (char)b;
+			log_escape(out, text, 2);
+			assert_in_range(strlen(out), 2, 8);
+			for (at = out; *at != '\0'; at++)
+				assert_in_range(*at, ' ', '~');
+		}
+	}
+}
+
+static void
+test_escape_long(void **state)
+{
+	char text[1000], out[LOG_ESCAPE_MAX];
+	size_t len;
+
+	(void)state;
+	memset(text, 1, sizeof(text));
+	for (len = 0; len <= sizeof(text); len++) {
+		memset(out, '?', sizeof(out));
+		log_escape(out, text, len);
+		assert_non_null(memchr(out, '\0', sizeof(out)));
+		if (strlen(out) < len * 4)
+			assert_string_equal(out + strlen(out) - 3, "...");
+		else
+			assert_int_equal(strlen(out), len * 4);
+	}
+	assert_string_equal(out + strlen(out) - 3, "...");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_levels, reset),
+		cmocka_unit_test_setup(test_journal, reset),
+		cmocka_unit_test_setup(test_long_line, reset),
+		cmocka_unit_test_setup(test_lines_never_mix, reset),
+		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_escape_every_byte),
+		cmocka_unit_test(test_escape_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
