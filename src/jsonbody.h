@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * jsonbody - an application/json body to a title and a content (RFC 8259).
+ * Pure: bytes in, result out.
+ * Limits: nesting as deep as jansson reads (2048).
+ */
+#ifndef MPUSHD_JSONBODY_H
+#define MPUSHD_JSONBODY_H
+
+#include <stddef.h>
+
+struct fields;
+
+/*
+ * Set from the members of a JSON object the fields that are not set yet; the
+ * first of a repeated member counts.  A number or boolean becomes its text as
+ * written, null the empty string, an array or object its compact text with its
+ * members in the order of the source.  Bytes that are not UTF-8, lone
+ * surrogates and U+0000 become U+FFFD.  JSON that is no object names nothing.
+ * Returns 0; -1 with errno EBADMSG when the body is not JSON, or ENOMEM.
+ */
+int jsonbody_parse(const char *body, size_t len, struct fields *);
+
+#endif

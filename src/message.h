@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * message - one pushed message: immutable, reference-counted, its title and
+ * content escaped as JSON once, when it is made.
+ * Thread: any; the count is atomic, all else never changes.
+ */
+#ifndef MPUSHD_MESSAGE_H
+#define MPUSHD_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct message;
+
+/*
+ * Make a message from a title and a content, both valid UTF-8 without U+0000
+ * (utf8_clean).  TIME is when the request was accepted, in milliseconds since
+ * the epoch.  Returns it with one reference, or NULL when memory is short.
+ */
+struct message *message_new(const char *title, size_t title_len,
+    const char *content, size_t content_len, uint64_t time);
+
+/* Take one reference more; returns its argument. */
+struct message *message_ref(struct message *);
+
+/* Give one reference back and set *mp to NULL; the last one frees.  NULL is fine. */
+void message_unref(struct message **mp);
+
+/*
+ * The text between the braces of the message on the wire, without the mid:
+ * "title":"...","content":"..."; *LEN is its length, no NUL follows.
+ * Lives as long as the message.
+ */
+const char *message_text(const struct message *, size_t *len);
+
+/* When its request was accepted: milliseconds since the epoch. */
+uint64_t message_time(const struct message *);
+
+/*
+ * Escape LEN bytes of UTF-8 as the inside of a JSON string (RFC 8259 7): only
+ * the quote, the backslash and what lies below U+0020.  DST has room for
+ * 6 * LEN bytes.  Returns the bytes written.  With DST NULL only counts.
+ */
+size_t message_escape(char *dst, const char *src, size_t len);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * push - from the parts of an HTTP request to a device id, a title and a
+ * content (the contract's table of requests).
+ * Pure: bytes in, result out; knows no libevent and no clock.
+ * Limits: title + content at most max_message bytes after decoding.
+ */
+#ifndef MPUSHD_PUSH_H
+#define MPUSHD_PUSH_H
+
+#include <stddef.h>
+
+#include "proto.h"
+
+/* What evhttp gives, all borrowed; absent parts are NULL. */
+struct push_request {
+	const char *target;       /* request target, as on the request line */
+	const char *content_type; /* header, with its parameters */
+	const char *title;        /* Title: header */
+	const char *body;         /* NULL for GET */
+	size_t body_len;
+	size_t max_message; /* bytes */
+};
+
+/* The outcome.  push_free frees what it owns. */
+struct push {
+	int status;                /* 200, or 400, 404, 413, 415, 500 */
+	const char *error;         /* static sentence when status is not 200 */
+	char id[PROTO_ID_MAX + 1]; /* NUL-terminated too */
+	size_t id_len;
+	char *title,
+	    *content; /* owned; valid UTF-8, no U+0000; NULL unless status is 200 */
+	size_t title_len, content_len;
+};
+
+/*
+ * The device id that a request target names: its path, percent-decoded,
+ * without the first '/'.  Absolute-form targets (RFC 9112 3.2.2) lose scheme
+ * and authority.  Writes PROTO_ID_MAX bytes and a NUL at most; returns NULL,
+ * or why it cannot be an id, a static sentence.
+ */
+const char *
+push_parse_id(const char *target, char id[PROTO_ID_MAX + 1], size_t *len);
+
+/* Decode a request into *P, which the caller frees with push_free whatever the outcome.  500 with an error when memory is short. */
+void push_parse(const struct push_request *, struct push *p);
+
+/* Free what P owns. */
+void push_free(struct push *p);
+
+#endif

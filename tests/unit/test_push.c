@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "push.h"
+
+#define FORM      "application/x-www-form-urlencoded"
+#define JSON      "application/json"
+#define MULTIPART "multipart/form-data; boundary=b"
+#define PART(name)                                                             \
+	"--b\r\nContent-Disposition: form-data; name=" name "\r\n\r\n"
+#define FFFD "\xef\xbf\xbd"
+
+struct row {
+	const char *target, *type, *header, *body;
+	int status;
+	const char *title, *content;
+};
+
+static const struct row rows[] = {
+	/* GET: the query */
+	{ "/d?title=T&content=C", NULL, NULL, NULL, 200, "T", "C" },
+	{ "/d?title=T&content=C", "image/png", NULL, NULL, 200, "T", "C" },
+	{ "/d?content=a+b%20c%2B&x=y", NULL, NULL, NULL, 200, "", "a b c+" },
+	{ "/d?title=1&title=2", NULL, NULL, NULL, 200, "1", "" },
+	{ "/d?title=100%&content=%zz", NULL, NULL, NULL, 200, "100%", "%zz" },
+	{ "/d?title=%ff&content=%00", NULL, NULL, NULL, 200, FFFD, FFFD },
+	{ "/d?title=a?b#c&content=d", NULL, NULL, NULL, 200, "a?b", "" },
+	{ "/d?content=C", NULL, "H", NULL, 200, "H", "C" },
+	{ "/d?title=&content=C", NULL, "H", NULL, 200, "", "C" },
+	{ "/d", NULL, "H", NULL, 200, "H", "" },
+	{ "/d", NULL, "\xff", NULL, 200, FFFD, "" },
+	{ "/d", NULL, NULL, NULL, 400, NULL, NULL },
+	{ "/d?", NULL, "", NULL, 400, NULL, NULL },
+	{ "/d?title=&content=", NULL, NULL, NULL, 400, NULL, NULL },
+	{ "/d#?title=T", NULL, NULL, NULL, 400, NULL, NULL },
+
+	/* form: the body, what it lacks the query */
+	{ "/d", FORM, NULL, "title=T&content=a+b%2B", 200, "T", "a b+" },
+	{ "/d?title=Q&content=R", FORM, NULL, "content=C", 200, "Q", "C" },
+	{ "/d?title=Q", FORM, NULL, "title=&content=C", 200, "", "C" },
+	{ "/d?title=Q", FORM, "H", "content=C", 200, "Q", "C" },
+	{ "/d", FORM, "H", "content=C", 200, "H", "C" },
+	{ "/d", FORM "; charset=x", NULL, "title=T", 200, "T", "" },
+	{ "/d", "Application/X-WWW-Form-URLencoded", NULL, "title=T", 200, "T",
+	    "" },
+	{ "/d", FORM, NULL, "content=1&content=2", 200, "", "1" },
+	{ "/d", FORM, NULL, "x=y", 400, NULL, NULL },
+	{ "/d?content=C", FORM, NULL, "x=y", 200, "", "C" },
+	{ "/d", FORM, NULL, "some text", 200, "", "some text" },
+	{ "/d?title=Q&content=R", FORM, NULL, "a+b%20&\xff", 200, "Q",
+	    "a+b%20&" FFFD },
+
+	/* JSON */
+	{ "/d", JSON, NULL, "{\"title\":\"T\",\"content\":\"C\"}", 200, "T",
+	    "C" },
+	{ "/d?title=Q", JSON, "H", "{\"content\":1.50}", 200, "Q", "1.50" },
+	{ "/d?title=Q&content=R", JSON "; charset=utf-8", NULL,
+	    "{\"title\":null}", 200, "", "R" },
+	{ "/d?title=Q", JSON, NULL, "{\"content\":{\"a\": [true]}}", 200, "Q",
+	    "{\"a\":[true]}" },
+	{ "/d", "APPLICATION/JSON", NULL, "{\"title\":\"\xff\\u0000\"}", 200,
+	    FFFD FFFD, "" },
+	{ "/d?title=Q", JSON, NULL, "[1]", 200, "Q", "" },
+	{ "/d", JSON, NULL, "null", 400, NULL, NULL },
+	{ "/d", JSON, NULL, "{\"title\":\"\"}", 400, NULL, NULL },
+	{ "/d?title=Q", JSON, NULL, "{\"title\":", 400, NULL, NULL },
+
+	/* multipart */
+	{ "/d?title=Q", MULTIPART, NULL,
+	    PART("\"title\"") "T\r\n" PART("\"content\"") "C\r\n--b--\r\n", 200,
+	    "T", "C" },
+	{ "/d?title=Q", MULTIPART, NULL, PART("content") "C\r\n--b--\r\n", 200,
+	    "Q", "C" },
+	{ "/d", MULTIPART, NULL, PART("title") "T", 400, NULL, NULL },
+	{ "/d", "multipart/form-data", NULL, "--b--", 400, NULL, NULL },
+
+	/* text or no type: the body is the content */
+	{ "/d", NULL, "H", "title=a", 200, "H", "title=a" },
+	{ "/d", "", "H", "C", 200, "H", "C" },
+	{ "/d", ";charset=utf-8", NULL, "C", 200, "", "C" },
+	{ "/d?title=Q&content=R", "text/plain; charset=latin1", "H",
+	    "a+%41\xff", 200, "Q", "a+%41" FFFD },
+	{ "/d", "\ttext/PLAIN ;x", NULL, "C\r\n", 200, "", "C\r\n" },
+
+	/* no body: only the query, whatever the type */
+	{ "/d?content=R", "text/plain", NULL, "", 200, "", "R" },
+	{ "/d?content=R", JSON, NULL, "", 200, "", "R" },
+	{ "/d?content=R", MULTIPART, NULL, "", 200, "", "R" },
+	{ "/d?content=R", "image/png", NULL, "", 200, "", "R" },
+	{ "/d", "text/plain", NULL, "", 400, NULL, NULL },
+
+	/* types that are not in the table */
+	{ "/d?content=R", "image/png", NULL, "x", 415, NULL, NULL },
+	{ "/d", "application/jsonx", NULL, "{}", 415, NULL, NULL },
+	{ "/d", "text/html", NULL, "x", 415, NULL, NULL },
+	{ "/d", "text", NULL, "x", 415, NULL, NULL },
+
+	/* impossible ids */
+	{ "/", NULL, "H", "C", 404, NULL, NULL },
+	{ "/?title=T", NULL, NULL, NULL, 404, NULL, NULL },
+	{ "/-/x?title=T", NULL, NULL, NULL, 404, NULL, NULL },
+	{ "*", NULL, "H", NULL, 404, NULL, NULL },
+};
+
+static void
+check_row(const struct row *row)
+{
+	struct push_request r = { row->target, row->type, row->header,
+		row->body, row->body != NULL ? strlen(row->body) : 0, 4096 };
+	struct push p;
+
+	push_parse(&r, &p);
+	if (p.status != row->status)
+		print_message("%s %s %s\n", row->target,
+		    row->type ? row->type : "-", row->body ? row->body : "-");
+	assert_int_equal(p.status, row->status);
+	if (p.status == 200) {
+		assert_null(p.error);
+		assert_string_equal(p.id, "d");
+		assert_int_equal(p.id_len, 1);
+		assert_string_equal(p.title, row->title);
+		assert_int_equal(p.title_len, strlen(row->title));
+		assert_string_equal(p.content, row->content);
+		assert_int_equal(p.content_len, strlen(row->content));
+	} else {
+		assert_true(p.error != NULL && strlen(p.error) > 0);
+		assert_null(p.title);
+		assert_null(p.content);
+	}
+	push_free(&p);
+	assert_null(p.title);
+}
+
+static void
+test_table(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		check_row(&rows[i]);
+}
+
+/* A body need not end in a NUL, and may have one. */
+static void
+test_binary(void **state)
+{
+	char body[] = { 'a', '\0', 'b' };
+	struct push_request r = { "/d", NULL, NULL, body, sizeof(body), 99 };
+	struct push p;
+
+	(void)state;
+	push_parse(&r, &p);
+	assert_int_equal(p.status, 200);
+	assert_string_equal(p.content, "a" FFFD "b");
+	push_free(&p);
+}
+
+static int
+status_of(const char *target, const char *type, const char *body, size_t max)
+{
+	struct push_request r = { target, type, NULL, body, strlen(body), max };
+	struct push p;
+
+	push_parse(&r, &p);
+	push_free(&p);
+	return p.status;
+}
+
+static void
+test_limits(void **state)
+{
+	(void)state;
+	assert_int_equal(status_of("/d", NULL, "12345", 5), 200);
+	assert_int_equal(status_of("/d", NULL, "12345", 4), 413);
+	assert_int_equal(status_of("/d?title=1", NULL, "1234", 5), 200);
+	assert_int_equal(status_of("/d?title=12", NULL, "1234", 5), 413);
+	assert_int_equal(status_of("/d?title=123456", NULL, "", 5), 413);
+	assert_int_equal(
+	    status_of("/d?title=%31%32%33%34%35", NULL, "", 5), 200);
+	/* U+FFFD counts with its three bytes. */
+	assert_int_equal(status_of("/d", NULL, "\xff\xff", 5), 413);
+	/* The size of the body counts, not only what is taken from it. */
+	assert_int_equal(status_of("/d", FORM, "title=1", 6), 413);
+	/* What the body overrides does not. */
+	assert_int_equal(
+	    status_of("/d?title=12345678", FORM, "title=1", 7), 200);
+}
+
+static void
+check_id(const char *target, const char *want)
+{
+	char id[PROTO_ID_MAX + 1];
+	const char *fault;
+	size_t len;
+
+	fault = push_parse_id(target, id, &len);
+	assert_int_equal(fault == NULL, want != NULL);
+	assert_int_equal(len, want != NULL ? strlen(want) : 0);
+	assert_string_equal(id, want != NULL ? want : "");
+}
+
+static void
+test_ids(void **state)
+{
+	(void)state;
+	check_id("/test", "test");
+	check_id("/a/", "a/");
+	check_id("//x", "/x");
+	check_id("/a%2fb%20c+d", "a/b c+d");
+	check_id("/100%", "100%");
+	check_id("/%zz%4", "%zz%4");
+	check_id("/%25%34%31", "%41");
+	check_id("/%e4%bd%a0\xe4\xbd\xa0", "\xe4\xbd\xa0\xe4\xbd\xa0");
+	check_id("/a?b=c", "a");
+	check_id("/a#b?c", "a");
+	check_id("/a%3Fb%23", "a?b#");
+	check_id("http://host:1/a?b", "a");
+	check_id("HTTP+x://u@[::1]//a", "/a");
+	check_id("/http://x", "http://x");
+}
+
+static void
+test_bad_ids(void **state)
+{
+	(void)state;
+	check_id("", NULL);
+	check_id("/", NULL);
+	check_id("/?a", NULL);
+	check_id("/#a", NULL);
+	check_id("http://host", NULL);
+	check_id("http://host?a/b", NULL);
+	check_id("*", NULL);
+	check_id("a", NULL);
+	check_id("://x/a", NULL);
+	check_id("/%ff", NULL);
+	check_id("/%00", NULL);
+	check_id("/a%0a", NULL);
+	check_id("/%c2%80", NULL);
+	check_id("/-/", NULL);
+	check_id("/%2d%2Fhealthy", NULL);
+}
+
+static void
+test_long_ids(void **state)
+{
+	char id[PROTO_ID_MAX + 1], target[3 * PROTO_ID_MAX + 8] = "/";
+	size_t i, len;
+
+	(void)state;
+	for (i = 0; i < PROTO_ID_MAX; i++)
+		memcpy(target + 1 + 3 * i, "%78", 4);
+	assert_null(push_parse_id(target, id, &len));
+	assert_int_equal(len, PROTO_ID_MAX);
+	assert_true(id[0] == 'x' && id[PROTO_ID_MAX - 1] == 'x');
+	strcat(target, "y");
+	assert_non_null(push_parse_id(target, id, &len));
+	memset(target + 1, 'x', PROTO_ID_MAX + 1);
+	target[PROTO_ID_MAX + 2] = '\0';
+	assert_non_null(push_parse_id(target, id, &len));
+	target[PROTO_ID_MAX + 1] = '\0';
+	assert_null(push_parse_id(target, id, &len));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_bad_ids),
+		cmocka_unit_test(test_long_ids),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
