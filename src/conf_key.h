@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conf_key - the keys of the configuration, one row of one table each.
+ * Thread: any.
+ */
+#ifndef MPUSHD_CONF_KEY_H
+#define MPUSHD_CONF_KEY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf.h"
+
+#define CONF_KEY_COUNT 17
+
+enum conf_type {
+	CONF_TOKENS,    /* a string or a list of strings */
+	CONF_ADDRESSES, /* likewise */
+	CONF_IDS,       /* a list of strings */
+	CONF_BOOL,
+	CONF_PORT,
+	CONF_INT,
+	CONF_BYTES,
+	CONF_SECONDS, /* limits and value in milliseconds */
+	CONF_PATH,
+	CONF_PATH_OR_NULL
+};
+
+struct conf_key {
+	const char *name;
+	enum conf_type type;
+	size_t offset;    /* in struct conf */
+	int64_t fallback; /* default, for types with limits */
+	int64_t min, max;
+	bool reloadable; /* can change while the daemon runs */
+};
+
+extern const struct conf_key conf_keys[CONF_KEY_COUNT];
+
+/* The key of that name, or NULL. */
+const struct conf_key *conf_key_find(const char *name);
+
+/* The key that somebody meant who wrote NAME, or NULL when none is close. */
+const struct conf_key *conf_key_guess(const char *name);
+
+/* Where a key's value is; the type is the one that its row names. */
+struct conf_list *conf_key_list(const struct conf_key *, const struct conf *);
+int64_t *conf_key_int(const struct conf_key *, const struct conf *);
+bool *conf_key_bool(const struct conf_key *, const struct conf *);
+char **conf_key_path(const struct conf_key *, const struct conf *);
+
+/* True when both have the same value for the key. */
+bool conf_key_equal(const struct conf_key *, const struct conf *,
+    const struct conf *);
+
+#endif
