@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * broker - the thread that owns the devices: it queues messages, gives mids,
+ * hands messages to the workers that hold the devices, takes confirmations,
+ * resends, and tells publishers what became of their push.
+ * Thread: broker_run, broker_turn and all below them the broker's; the rest
+ * the acceptor's, before the thread starts or after it has ended.
+ * Owns: the device table, the outboxes, its timers and its doorbell.
+ */
+#ifndef MPUSHD_BROKER_H
+#define MPUSHD_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct broker;
+struct channel;
+struct conf;
+struct doorbell;
+
+/*
+ * Make a broker for WORKERS workers with the devices that CONF registers; it
+ * takes a reference of CONF.  NULL with errno: no memory, no descriptor.
+ */
+struct broker *broker_new(struct conf *, size_t workers);
+
+/* Free a broker and all that waits in it; sets the pointer to NULL. */
+void broker_free(struct broker **);
+
+/* Who sends to the broker rings this bell. */
+struct doorbell *broker_bell(struct broker *);
+
+/* Connect worker I (borrowed): the channels from it and to it. */
+void broker_connect_worker(struct broker *, size_t i, struct channel *from,
+    struct channel *to);
+
+/* Connect the acceptor (borrowed). */
+void broker_connect_acceptor(struct broker *, struct channel *from);
+
+/* The thread: runs until QUIT has come.  ARG is the broker. */
+void *broker_run(void *arg);
+
+/*
+ * One turn of its loop at NOW (monotonic milliseconds): a bounded share of
+ * what waits.  Returns true when there may be more to do at once.
+ */
+bool broker_turn(struct broker *, uint64_t now);
+
+#endif

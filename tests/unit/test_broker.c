@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The broker's rules, without threads or sockets: events in, time given,
+ * events out.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "broker.h"
+#include "channel.h"
+#include "clock.h"
+#include "conf.h"
+#include "device.h"
+#include "doorbell.h"
+#include "message.h"
+#include "tevent.h"
+
+#define WORKERS		2
+#define ACK_TIMEOUT	3000
+#define RESEND		2000
+
+struct fixture {
+	struct broker *broker;
+	struct doorbell *bell;
+	struct channel *from[WORKERS], *to[WORKERS], *acceptor;
+	uint64_t now;
+	uint32_t last_gen;
+};
+
+static struct conf *
+load(const char *extra)
+{
+	char *settings[] = { (char *)"TOKEN=t", (char *)"REGISTERS=[\"reg\"]",
+		(char *)(uintptr_t)extra };
+	struct conf_source source = { .settings = settings,
+		.setting_count = extra == NULL ? 2 : 3 };
+	struct conf *conf = conf_load(&source, stderr);
+
+	assert_non_null(conf);
+	return conf;
+}
+
+static struct fixture *
+start(const char *extra)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct conf *conf = load(extra);
+	size_t i;
+
+	assert_non_null(f);
+	f->broker = broker_new(conf, WORKERS);
+	f->bell = doorbell_new();
+	assert_true(f->broker != NULL && f->bell != NULL);
+	f->acceptor = channel_new(broker_bell(f->broker));
+	broker_connect_acceptor(f->broker, f->acceptor);
+	for (i = 0; i < WORKERS; i++) {
+		f->from[i] = channel_new(broker_bell(f->broker));
+		f->to[i] = channel_new(f->bell);
+		broker_connect_worker(f->broker, i, f->from[i], f->to[i]);
+	}
+	f->now = clock_mono_ms();
+	conf_unref(&conf);
+	return f;
+}
+
+static void
+finish(struct fixture *f)
+{
+	size_t i;
+
+	for (i = 0; i < WORKERS; i++) {
+		channel_free(&f->from[i]);
+		channel_free(&f->to[i]);
+	}
+	channel_free(&f->acceptor);
+	broker_free(&f->broker);
+	doorbell_free(&f->bell);
+	free(f);
+}
+
+/* Let MS milliseconds pass, in steps as the real loop would take them. */
+static void
+pass(struct fixture *f, uint64_t ms)
+{
+	uint64_t until = f->now + ms;
+
+	while (f->now < until) {
+		f->now += until - f->now < 8 ? until - f->now : 8;
+		while (broker_turn(f->broker, f->now))
+			;
+	}
+}
+
+static void
+turn(struct fixture *f)
+{
+	while (broker_turn(f->broker, f->now))
+		;
+}
+
+static struct handle
+new_handle(struct fixture *f, uint32_t worker)
+{
+	struct handle h = { worker, 7, ++f->last_gen };
+
+	return h;
+}
+
+static struct handle
+push(struct fixture *f, const char *id, const char *title, uint64_t time)
+{
+	struct tevent_push *ev = tevent_new(TEVENT_PUSH, strlen(id));
+	struct handle h = new_handle(f, 0);
+
+	ev->from = h;
+	ev->message = message_new(title, strlen(title), "", 0, time);
+	ev->id_len = strlen(id);
+	memcpy(ev->id, id, strlen(id));
+	CHANNEL_SEND(f->from[0], ev);
+	turn(f);
+	return h;
+}
+
+/* The next event for worker W, which must be of TYPE; NULL when there is none. */
+static void *
+next(struct fixture *f, size_t w, enum tevent_type type)
+{
+	struct tevent *ev = channel_receive(f->to[w]);
+
+	if (ev != NULL)
+		assert_string_equal(tevent_name(ev->type), tevent_name(type));
+	return ev;
+}
+
+static void
+release(void *event)
+{
+	struct tevent *ev = event;
+
+	tevent_free(&ev);
+}
+
+static uint64_t
+expect_answer(struct fixture *f, struct handle to, enum answer answer)
+{
+	struct tevent_answer *ev = next(f, to.worker, TEVENT_ANSWER);
+	uint64_t mid;
+
+	assert_non_null(ev);
+	assert_true(handle_equal(ev->to, to));
+	assert_int_equal(ev->answer, answer);
+	mid = ev->mid;
+	release(ev);
+	return mid;
+}
+
+static void
+expect_nothing(struct fixture *f, size_t w)
+{
+	assert_null(channel_receive(f->to[w]));
+}
+
+/* Log in on worker 1; *DEVICE is set from the welcome. */
+static struct handle
+login(struct fixture *f, const char *id, struct devref *device)
+{
+	struct tevent_login *ev = tevent_new(TEVENT_LOGIN, strlen(id));
+	struct handle h = new_handle(f, 1);
+	struct tevent_welcome *in;
+
+	ev->from = h;
+	ev->id_len = strlen(id);
+	memcpy(ev->id, id, strlen(id));
+	CHANNEL_SEND(f->from[1], ev);
+	turn(f);
+	in = next(f, 1, TEVENT_WELCOME);
+	assert_non_null(in);
+	assert_true(handle_equal(in->to, h));
+	assert_int_equal(in->id_len, strlen(id));
+	*device = in->device;
+	release(in);
+	return h;
+}
+
+static void
+session_event(struct fixture *f, enum tevent_type type, struct handle session,
+    struct devref device)
+{
+	struct tevent_session *ev = tevent_new(type, 0);
+
+	ev->session = session;
+	ev->device = device;
+	CHANNEL_SEND(f->from[session.worker], ev);
+	turn(f);
+}
+
+static void
+ack(struct fixture *f, struct handle session, struct devref device,
+    uint64_t mid)
+{
+	struct tevent_ack *ev = tevent_new(TEVENT_ACK, 0);
+
+	ev->session = session;
+	ev->device = device;
+	ev->count = 2;	/* every mid twice: the second has no effect */
+	ev->mids = calloc(2, sizeof(uint64_t));
+	assert_non_null(ev->mids);
+	ev->mids[0] = ev->mids[1] = mid;
+	CHANNEL_SEND(f->from[session.worker], ev);
+	turn(f);
+}
+
+/* A delivery of exactly these COUNT messages; returns the mid of the first. */
+static uint64_t
+expect_delivery(struct fixture *f, struct handle to, size_t count, bool again)
+{
+	struct tevent_deliver *ev = next(f, to.worker, TEVENT_DELIVER);
+	uint64_t mid;
+
+	assert_non_null(ev);
+	assert_true(handle_equal(ev->to, to));
+	assert_int_equal(ev->count, count);
+	assert_int_equal(ev->again, again);
+	mid = ev->item[0].mid;
+	release(ev);
+	return mid;
+}
+
+static void
+test_push_to_unknown_device_is_dropped(void **state)
+{
+	struct fixture *f = start(NULL);
+
+	(void)state;
+	expect_answer(f, push(f, "nobody", "a", 1), ANSWER_UNKNOWN);
+	finish(f);
+}
+
+static void
+test_push_to_offline_device_waits_for_it(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d;
+	struct handle s;
+	uint64_t mid;
+
+	(void)state;
+	mid = expect_answer(f, push(f, "reg", "a", 1000), ANSWER_OFFLINE);
+	assert_int_equal(mid, 1000);
+	s = login(f, "reg", &d);
+	assert_int_equal(expect_delivery(f, s, 1, false), 1000);
+	finish(f);
+}
+
+static void
+test_confirmed_push_is_ok_and_gone(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push(f, "dev", "a", 5);
+	assert_int_equal(expect_delivery(f, s, 1, false), 5);
+	expect_nothing(f, 0);
+	ack(f, s, d, 5);
+	assert_int_equal(expect_answer(f, p, ANSWER_OK), 5);
+	pass(f, 100000);
+	expect_nothing(f, 0);
+	expect_nothing(f, 1);
+	finish(f);
+}
+
+static void
+test_mids_are_unique_and_rise(void **state)
+{
+	struct fixture *f = start(NULL);
+
+	(void)state;
+	assert_int_equal(expect_answer(f, push(f, "reg", "a", 50),
+	    ANSWER_OFFLINE), 50);
+	assert_int_equal(expect_answer(f, push(f, "reg", "b", 50),
+	    ANSWER_OFFLINE), 51);
+	assert_int_equal(expect_answer(f, push(f, "reg", "c", 7),
+	    ANSWER_OFFLINE), 52);
+	assert_int_equal(expect_answer(f, push(f, "reg", "d", 99),
+	    ANSWER_OFFLINE), 99);
+	finish(f);
+}
+
+static void
+test_publisher_waits_ack_timeout(void **state)
+{
+	struct fixture *f = start("RESEND_INTERVAL=1000");
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	pass(f, ACK_TIMEOUT - 16);
+	expect_nothing(f, 0);
+	pass(f, 32);
+	expect_answer(f, p, ANSWER_ONLINE);
+	finish(f);
+}
+
+static void
+test_device_that_left_makes_offline_at_ack_timeout(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push(f, "dev", "a", 5);
+	session_event(f, TEVENT_LOGOUT, s, d);
+	pass(f, ACK_TIMEOUT - 16);
+	expect_nothing(f, 0);
+	pass(f, 32);
+	expect_answer(f, p, ANSWER_OFFLINE);
+	finish(f);
+}
+
+static void
+test_confirmation_after_reconnect_still_answers(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	session_event(f, TEVENT_LOGOUT, s, d);
+	s = login(f, "dev", &d);
+	expect_delivery(f, s, 1, false);
+	ack(f, s, d, 5);
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
+test_resend_doubles_to_the_cap(void **state)
+{
+	static const uint64_t waits[] = { 2000, 4000, 8000, 16000, 32000,
+		60000, 60000 };
+	struct fixture *f = start("ACK_TIMEOUT=86400");
+	struct devref d;
+	struct handle s = login(f, "dev", &d);
+	size_t i;
+
+	(void)state;
+	push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	for (i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		pass(f, waits[i] - 16);
+		expect_nothing(f, 1);
+		pass(f, 32);
+		expect_delivery(f, s, 1, true);
+	}
+	finish(f);
+}
+
+static void
+test_sign_of_life_resends_after_the_interval_only(void **state)
+{
+	struct fixture *f = start("ACK_TIMEOUT=86400");
+	struct devref d;
+	struct handle s = login(f, "dev", &d);
+
+	(void)state;
+	push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	pass(f, RESEND / 2);
+	session_event(f, TEVENT_ALIVE, s, d);
+	expect_nothing(f, 1);
+	pass(f, RESEND / 2 + 16);
+	expect_delivery(f, s, 1, true);		/* by the timer */
+	pass(f, RESEND + 16);
+	expect_nothing(f, 1);			/* the timer is at 4 s now */
+	session_event(f, TEVENT_ALIVE, s, d);
+	expect_delivery(f, s, 1, true);
+	session_event(f, TEVENT_ALIVE, s, d);
+	expect_nothing(f, 1);
+	finish(f);
+}
+
+static void
+test_new_session_replaces_the_old_one(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct tevent_session *replaced;
+	struct devref d;
+	struct handle old = login(f, "dev", &d), s = new_handle(f, 0), p;
+	struct tevent_login *ev = tevent_new(TEVENT_LOGIN, 3);
+
+	(void)state;
+	ev->from = s;
+	ev->id_len = 3;
+	memcpy(ev->id, "dev", 3);
+	CHANNEL_SEND(f->from[0], ev);
+	turn(f);
+	replaced = next(f, 1, TEVENT_REPLACED);
+	assert_non_null(replaced);
+	assert_true(handle_equal(replaced->session, old));
+	release(replaced);
+	release(next(f, 0, TEVENT_WELCOME));
+	/* What the old one does now has no effect but its confirmations. */
+	session_event(f, TEVENT_LOGOUT, old, d);
+	p = push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	ack(f, old, d, 5);
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
+test_other_device_cannot_confirm(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d1, d2;
+	struct handle s1 = login(f, "one", &d1), s2 = login(f, "two", &d2), p;
+
+	(void)state;
+	p = push(f, "one", "a", 5);
+	expect_delivery(f, s1, 1, false);
+	ack(f, s2, d2, 5);
+	expect_nothing(f, 0);
+	ack(f, s1, d1, 5);
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
+test_full_queue_refuses(void **state)
+{
+	struct fixture *f = start("MAX_QUEUE=2");
+
+	(void)state;
+	expect_answer(f, push(f, "reg", "a", 1), ANSWER_OFFLINE);
+	expect_answer(f, push(f, "reg", "b", 2), ANSWER_OFFLINE);
+	expect_answer(f, push(f, "reg", "c", 3), ANSWER_QUEUE_FULL);
+	finish(f);
+}
+
+static void
+test_too_many_devices_are_refused(void **state)
+{
+	struct fixture *f = start("MAX_DEVICES=1");
+	struct devref d;
+
+	(void)state;
+	login(f, "reg", &d);
+	assert_int_not_equal(d.gen, 0);
+	login(f, "more", &d);
+	assert_int_equal(d.gen, 0);
+	finish(f);
+}
+
+static void
+test_window_bounds_what_is_in_flight(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct devref d;
+	struct handle s;
+	uint64_t i;
+
+	(void)state;
+	for (i = 1; i <= DEVICE_WINDOW_MESSAGES + 10; i++)
+		expect_answer(f, push(f, "reg", "a", i), ANSWER_OFFLINE);
+	s = login(f, "reg", &d);
+	assert_int_equal(expect_delivery(f, s, DEVICE_WINDOW_MESSAGES, false),
+	    1);
+	expect_nothing(f, 1);
+	ack(f, s, d, 500);
+	assert_int_equal(expect_delivery(f, s, 1, false),
+	    DEVICE_WINDOW_MESSAGES + 1);
+	/* A confirmation of what is not out yet keeps it from going out. */
+	ack(f, s, d, DEVICE_WINDOW_MESSAGES + 2);
+	expect_nothing(f, 1);
+	ack(f, s, d, 1);
+	assert_int_equal(expect_delivery(f, s, 1, false),
+	    DEVICE_WINDOW_MESSAGES + 3);
+	finish(f);
+}
+
+static void
+test_stop_answers_every_waiter_first(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct tevent_plain *stop = tevent_new(TEVENT_STOP, 0);
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push(f, "dev", "a", 5);
+	expect_delivery(f, s, 1, false);
+	CHANNEL_SEND(f->acceptor, stop);
+	turn(f);
+	expect_answer(f, p, ANSWER_STOPPING);
+	release(next(f, 0, TEVENT_STOP));
+	release(next(f, 1, TEVENT_STOP));
+	expect_answer(f, push(f, "dev", "b", 6), ANSWER_STOPPING);
+	finish(f);
+}
+
+static void
+test_reload_registers_devices(void **state)
+{
+	struct fixture *f = start(NULL);
+	struct tevent_conf *ev = tevent_new(TEVENT_CONF, 0);
+
+	(void)state;
+	expect_answer(f, push(f, "late", "a", 1), ANSWER_UNKNOWN);
+	ev->conf = load("REGISTERS=[\"reg\",\"late\"]");
+	CHANNEL_SEND(f->acceptor, ev);
+	turn(f);
+	expect_answer(f, push(f, "late", "a", 2), ANSWER_OFFLINE);
+	finish(f);
+}
+
+static void
+test_query_tells_who_is_registered(void **state)
+{
+	struct fixture *f = start(NULL);
+	static const char *const ids[] = { "reg", "not" };
+	struct handle h;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		struct tevent_push *ev = tevent_new(TEVENT_QUERY, 3);
+
+		h = ev->from = new_handle(f, 0);
+		ev->id_len = 3;
+		memcpy(ev->id, ids[i], 3);
+		CHANNEL_SEND(f->from[0], ev);
+		turn(f);
+		expect_answer(f, h, i == 0 ? ANSWER_OK : ANSWER_UNKNOWN);
+	}
+	finish(f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_push_to_unknown_device_is_dropped),
+		cmocka_unit_test(test_push_to_offline_device_waits_for_it),
+		cmocka_unit_test(test_confirmed_push_is_ok_and_gone),
+		cmocka_unit_test(test_mids_are_unique_and_rise),
+		cmocka_unit_test(test_publisher_waits_ack_timeout),
+		cmocka_unit_test(
+		    test_device_that_left_makes_offline_at_ack_timeout),
+		cmocka_unit_test(
+		    test_confirmation_after_reconnect_still_answers),
+		cmocka_unit_test(test_resend_doubles_to_the_cap),
+		cmocka_unit_test(
+		    test_sign_of_life_resends_after_the_interval_only),
+		cmocka_unit_test(test_new_session_replaces_the_old_one),
+		cmocka_unit_test(test_other_device_cannot_confirm),
+		cmocka_unit_test(test_full_queue_refuses),
+		cmocka_unit_test(test_too_many_devices_are_refused),
+		cmocka_unit_test(test_window_bounds_what_is_in_flight),
+		cmocka_unit_test(test_stop_answers_every_waiter_first),
+		cmocka_unit_test(test_reload_registers_devices),
+		cmocka_unit_test(test_query_tells_who_is_registered),
+	};
+
+	return cmocka_run_group_tests_name("broker", tests, NULL, NULL);
+}
