@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * conn - one accepted connection, and the table of a worker's connections.
+ * evhttp reads the requests; once a connection has become a WebSocket, or is
+ * being turned away, its bufferevent is ours (conn_take_over) and evhttp only
+ * keeps it alive.
+ * Thread: worker.  Owns: struct conn; the evhttp_connection under it is
+ * evhttp's until conn_close.
+ * Limits: a request head of CONN_HEAD_MAX bytes; every state but a push that
+ * waits and a logged-in session has a deadline.
+ */
+#ifndef MPUSHD_CONN_H
+#define MPUSHD_CONN_H
+
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "gauge.h"
+#include "handle.h"
+#include "wheel.h"
+
+#define CONN_HEAD_MAX  65536 /* bytes of request line and headers */
+#define CONN_LINGER_MS 2000  /* milliseconds for a peer to hear why */
+
+struct session;
+struct worker;
+
+enum conn_state {
+	CONN_READING, /* evhttp reads a request, or sends an answer */
+	CONN_WAITING, /* a request waits for the broker's answer */
+	CONN_SESSION, /* a WebSocket */
+	CONN_LINGER,  /* last words are on their way, input is dropped */
+	CONN_DEAD,    /* freed at the end of the loop turn (R7) */
+};
+
+struct conn {
+	struct wheel_timer timer; /* the deadline */
+	TAILQ_ENTRY(conn) list;   /* fresh, or dirty, or dead */
+	struct conns *conns;
+	struct evhttp_connection *evcon;
+	struct bufferevent *bev;
+	struct evhttp_request *req; /* in CONN_WAITING */
+	struct evbuffer_cb_entry *input_cb, *output_cb;
+	struct session *session;      /* in CONN_SESSION */
+	bool wants_json, wants_close; /* of the request */
+	size_t request_bytes;         /* came for this request */
+	uint32_t gen;
+	int fd;
+	enum conn_state state;
+	bool dirty;     /* has output to flush */
+	bool answering; /* what is written now is ours */
+	bool foreign;   /* evhttp wrote a page of its own */
+	bool replied;   /* evhttp waits for the answer to drain */
+	bool shut;      /* CONN_LINGER: sending has ended */
+};
+
+TAILQ_HEAD(conn_list, conn);
+
+struct conns {
+	struct worker *worker;
+	struct conn **slots; /* by descriptor */
+	size_t slot_count;
+	struct conn_list fresh, dirty, dead;
+	uint32_t last_gen;
+	struct gauge count; /* read by the acceptor */
+};
+
+/* Start a table; its worker outlives it. */
+void conns_init(struct conns *, struct worker *);
+
+/* Close every connection and free the table's memory. */
+void conns_done(struct conns *);
+
+/*
+ * Make the bufferevent of a connection that is just being accepted, and its
+ * conn; evhttp's bevcb.  NULL: no memory.
+ */
+struct bufferevent *conns_new_bufferevent(struct conns *, struct event_base *);
+
+/*
+ * End a loop turn: take in what was accepted, write what is to be written,
+ * free what has died.
+ */
+void conns_settle(struct conns *);
+
+/* The connection of a handle; NULL when it is stale. */
+struct conn *conns_get(struct conns *, struct handle);
+
+/* The connection that a request came on. */
+struct conn *conns_of_request(struct conns *, struct evhttp_request *);
+
+/* Call FN for every connection. */
+void conns_each(struct conns *, void (*fn)(struct conn *));
+
+struct handle conn_handle(const struct conn *);
+
+/* Its address, for logs; lives as long as the connection. */
+const char *conn_peer(const struct conn *);
+
+/* Write its output at the end of the turn. */
+void conn_mark_dirty(struct conn *);
+
+/* Close it MS milliseconds from now, or for a session as it sees fit. */
+void conn_set_deadline(struct conn *, int64_t ms);
+
+void conn_clear_deadline(struct conn *);
+
+/* The deadline has come. */
+void conn_on_deadline(struct wheel_timer *);
+
+/*
+ * A request has gone to the broker: wait for its answer, without a deadline.
+ * evhttp stops reading meanwhile; reading on instead, into our callbacks,
+ * tells when the publisher is gone and costs two system calls less.
+ */
+void conn_wait(struct conn *);
+
+/*
+ * Take the bufferevent from evhttp.  The callbacks get the conn; WRITTEN is
+ * called when the output has drained after it once could not be written.
+ */
+void conn_take_over(struct conn *, bufferevent_data_cb on_read,
+    bufferevent_data_cb on_written);
+
+/*
+ * Send what is in the output, then end: no more input is looked at, and the
+ * peer has CONN_LINGER_MS to read.
+ */
+void conn_linger(struct conn *);
+
+/* Close at once. */
+void conn_close(struct conn *);
+
+#endif

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "http.h"
+
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "clock.h"
+#include "conf.h"
+#include "conn.h"
+#include "log.h"
+#include "message.h"
+#include "proto.h"
+#include "push.h"
+#include "session.h"
+#include "tevent.h"
+#include "worker.h"
+#include "wskey.h"
+
+#define HTTP_ALLOW      "GET, HEAD, POST, PUT, OPTIONS"
+#define HTTP_ALLOW_PAGE "GET, HEAD"
+#define HTTP_RETRY      "5" /* seconds, where trying again helps */
+#define HTTP_REPLY_MAX  (PROTO_ID_MAX * 6 + 128)
+
+/* A response in the making. */
+struct http_reply {
+	int code;
+	const char *reason;
+	const char *word;  /* the one word of a plain answer */
+	const char *error; /* the sentence of a JSON answer; NULL: none */
+	uint64_t mid;      /* 0: none */
+	const char *allow; /* header, or NULL */
+	bool upgrade;      /* name the WebSocket version that we speak */
+	bool close;
+};
+
+/* What the broker's answers are to a publisher. */
+static const struct http_reply http_answers[] = {
+	[ANSWER_OK] = { 200, "OK", "ok", NULL },
+	[ANSWER_ONLINE] = { 200, "OK", "online", NULL },
+	[ANSWER_OFFLINE] = { 200, "OK", "offline", NULL },
+	[ANSWER_UNKNOWN] = { 404, "Not Found", "no",
+	    "no such device: it has to log in once, or be listed in "
+	    "REGISTERS; the message was dropped" },
+	[ANSWER_QUEUE_FULL] = { 503, "Service Unavailable", "no",
+	    "the device's queue is full; try again when it has been "
+	    "connected" },
+	[ANSWER_STOPPING] = { 503, "Service Unavailable", "no",
+	    "the server is shutting down; try again" },
+	[ANSWER_NO_MEMORY] = { 503, "Service Unavailable", "no",
+	    "the server is short of memory; try again later" },
+};
+
+static const char *
+http_reason(int code)
+{
+	switch (code) {
+	case 200:
+		return "OK";
+	case 204:
+		return "No Content";
+	case 400:
+		return "Bad Request";
+	case 404:
+		return "Not Found";
+	case 405:
+		return "Method Not Allowed";
+	case 413:
+		return "Content Too Large";
+	case 415:
+		return "Unsupported Media Type";
+	case 417:
+		return "Expectation Failed";
+	case 426:
+		return "Upgrade Required";
+	case 431:
+		return "Request Header Fields Too Large";
+	case 503:
+		return "Service Unavailable";
+	default:
+		return "Error";
+	}
+}
+
+/* True when one of a list of comma-separated values is TOKEN (RFC 9110 5.6.1). */
+static bool
+http_list_has(const char *list, const char *token)
+{
+	size_t len = strlen(token), n;
+
+	for (;;) {
+		list += strspn(list, ", \t");
+		n = strcspn(list, ", \t;");
+		if (n == 0 && *list != ';')
+			return false;
+		if (n == len && strncasecmp(list, token, len) == 0)
+			return true;
+		list += strcspn(list, ",");
+	}
+}
+
+/* What matters of a request's header, in one pass over it. */
+struct http_head {
+	const char *type, *title, *length, *coding;
+	const char *key, *version;     /* Sec-WebSocket-... */
+	unsigned int lengths, codings; /* how many fields */
+	bool upgrade, websocket;
+	bool json, close;
+};
+
+static void
+http_scan_field(struct http_head *h, const char *name, const char *value)
+{
+	if (strcasecmp(name, "Connection") == 0) {
+		h->upgrade |= http_list_has(value, "upgrade");
+		h->close |= http_list_has(value, "close");
+	} else if (strcasecmp(name, "Accept") == 0) {
+		h->json |= http_list_has(value, "application/json");
+	} else if (strcasecmp(name, "Content-Length") == 0) {
+		h->length = value;
+		h->lengths++;
+	} else if (strcasecmp(name, "Content-Type") == 0) {
+		h->type = h->type == NULL ? value : h->type;
+	} else if (strcasecmp(name, "Title") == 0) {
+		h->title = h->title == NULL ? value : h->title;
+	} else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+		h->coding = value;
+		h->codings++;
+	} else if (strcasecmp(name, "Upgrade") == 0) {
+		h->websocket |= http_list_has(value, "websocket");
+	} else if (strcasecmp(name, "Sec-WebSocket-Key") == 0) {
+		h->key = value;
+	} else if (strcasecmp(name, "Sec-WebSocket-Version") == 0) {
+		h->version = value;
+	}
+}
+
+static void
+http_scan_head(struct evhttp_request *req, struct http_head *h)
+{
+	const struct evkeyval *kv;
+
+	memset(h, 0, sizeof(*h));
+	TAILQ_FOREACH (kv, evhttp_request_get_input_headers(req), next)
+		http_scan_field(h, kv->key, kv->value);
+}
+
+/* Write the JSON answer to OUT of HTTP_REPLY_MAX bytes; returns its length. */
+static size_t
+http_print_json(char *out, struct evhttp_request *req,
+    const struct http_reply *r)
+{
+	char id[PROTO_ID_MAX + 1], escaped[PROTO_ID_MAX * 6 + 1];
+	size_t len = 0;
+	int n;
+
+	if (r->error != NULL) {
+		n = snprintf(out, HTTP_REPLY_MAX,
+		    "{\"status\": \"%s\", \"error\": \"%s\"}", r->word,
+		    r->error);
+		return (size_t)n;
+	}
+	if (push_parse_id(evhttp_request_get_uri(req), id, &len) != NULL)
+		len = 0;
+	len = message_escape(escaped, id, len);
+	escaped[len] = '\0';
+	if (r->mid == 0)
+		n = snprintf(out, HTTP_REPLY_MAX, "{\"status\": \"%s\"}",
+		    r->word);
+	else
+		n = snprintf(out, HTTP_REPLY_MAX,
+		    "{\"status\": \"%s\", \"device\": \"%s\", "
+		    "\"mid\": \"%llu\"}",
+		    r->word, escaped, (unsigned long long)r->mid);
+	return (size_t)n;
+}
+
+static void
+http_add_body(struct conn *c, const struct http_reply *r)
+{
+	struct evhttp_request *req = c->req;
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	struct evbuffer *body = evhttp_request_get_output_buffer(req);
+	char json[HTTP_REPLY_MAX];
+
+	if (r->word == NULL ||
+	    evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
+		return;
+	if (c->wants_json) {
+		evhttp_add_header(headers, "Content-Type", "application/json");
+		evbuffer_add(body, json, http_print_json(json, req, r));
+	} else {
+		evhttp_add_header(headers, "Content-Type", "text/plain");
+		evbuffer_add(body, r->word, strlen(r->word));
+	}
+}
+
+static void
+http_add_headers(struct conn *c, const struct http_reply *r)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(c->req);
+
+	if (r->code == 503)
+		evhttp_add_header(headers, "Retry-After", HTTP_RETRY);
+	if (r->allow != NULL)
+		evhttp_add_header(headers, "Allow", r->allow);
+	if (r->upgrade) {
+		evhttp_add_header(headers, "Upgrade", "websocket");
+		evhttp_add_header(headers, "Sec-WebSocket-Version", "13");
+	}
+	if (r->close || c->wants_close || worker_is_stopping(c->conns->worker))
+		evhttp_add_header(headers, "Connection", "close");
+}
+
+/* Answer the request on a connection; the next one may follow. */
+static void
+http_reply(struct conn *c, const struct http_reply *r)
+{
+	struct evhttp_request *req = c->req;
+
+	http_add_headers(c, r);
+	http_add_body(c, r);
+	c->req = NULL;
+	c->state = CONN_READING;
+	c->replied = true;
+	c->request_bytes = evbuffer_get_length(bufferevent_get_input(c->bev));
+	conn_set_deadline(c, worker_conf(c->conns->worker)->auth_timeout);
+	conn_mark_dirty(c);
+	c->answering = true;
+	evhttp_send_reply(req, r->code, r->reason, NULL);
+	c->answering = false;
+}
+
+static void
+http_refuse(struct conn *c, int code, const char *error)
+{
+	struct http_reply r = { .code = code,
+		.reason = http_reason(code),
+		.word = "no",
+		.error = error };
+
+	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
+	http_reply(c, &r);
+}
+
+static void
+http_refuse_and_close(struct conn *c, int code, const char *error)
+{
+	struct http_reply r = { .code = code,
+		.reason = http_reason(code),
+		.word = "no",
+		.error = error,
+		.close = true };
+
+	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
+	http_reply(c, &r);
+}
+
+static void
+http_refuse_method(struct conn *c, const char *allow)
+{
+	struct http_reply r = { .code = 405,
+		.reason = http_reason(405),
+		.word = "no",
+		.error = "this method is not allowed here",
+		.allow = allow };
+
+	/* evhttp does not know whether an unknown method has a body. */
+	r.close = evhttp_request_get_command(c->req) > EVHTTP_REQ_PATCH;
+	http_reply(c, &r);
+}
+
+void
+http_answer(struct conn *c, enum answer answer, uint64_t mid)
+{
+	struct http_reply r = http_answers[answer];
+
+	if (c->state != CONN_WAITING)
+		return;
+	r.mid = mid;
+	http_reply(c, &r);
+}
+
+/* Ask the broker; MESSAGE is NULL for a question, else moves into the event. */
+static void
+http_send_push(struct conn *c, const char *id, size_t len,
+    struct message *message)
+{
+	struct tevent_push *ev;
+
+	ev = tevent_new(message == NULL ? TEVENT_QUERY : TEVENT_PUSH, len);
+	ev->from = conn_handle(c);
+	ev->message = message;
+	ev->id_len = len;
+	memcpy(ev->id, id, len);
+	conn_wait(c);
+	WORKER_TELL_BROKER(c->conns->worker, ev);
+}
+
+static void
+http_on_push(struct conn *c, const struct http_head *head)
+{
+	struct evbuffer *in = evhttp_request_get_input_buffer(c->req);
+	size_t max = (size_t)worker_conf(c->conns->worker)->max_message;
+	struct push_request req = {
+		.target = evhttp_request_get_uri(c->req),
+		.content_type = head->type,
+		.title = head->title,
+		.max_message = max,
+	};
+	struct message *m = NULL;
+	uint64_t now = clock_real_ms();
+	struct push p;
+
+	if (evhttp_request_get_command(c->req) != EVHTTP_REQ_GET) {
+		req.body_len = evbuffer_get_length(in);
+		req.body = req.body_len == 0 ?
+			       "" :
+			       (const char *)evbuffer_pullup(in, -1);
+	}
+	push_parse(&req, &p);
+	if (p.status == 200) {
+		m = message_new(p.title, p.title_len, p.content, p.content_len,
+		    now);
+		if (m == NULL)
+			http_refuse(c, 503, "the server is short of memory");
+		else
+			http_send_push(c, p.id, p.id_len, m);
+	} else if (p.status == 500) {
+		http_refuse(c, 503, p.error);
+	} else {
+		http_refuse(c, p.status, p.error);
+	}
+	push_free(&p);
+}
+
+static void
+http_on_head(struct conn *c)
+{
+	char id[PROTO_ID_MAX + 1];
+	const char *fault;
+	size_t len;
+
+	fault = push_parse_id(evhttp_request_get_uri(c->req), id, &len);
+	if (fault != NULL)
+		http_refuse(c, 404, fault);
+	else
+		http_send_push(c, id, len, NULL);
+}
+
+static void
+http_on_options(struct conn *c, const char *allow)
+{
+	struct http_reply r = { .code = 204,
+		.reason = http_reason(204),
+		.allow = allow };
+
+	http_reply(c, &r);
+}
+
+/* A page of the daemon's own; PATH is what follows "/-/". */
+static void
+http_on_page(struct conn *c, const char *path)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(c->req);
+	size_t len = strcspn(path, "?#");
+
+	if (method == EVHTTP_REQ_OPTIONS)
+		http_on_options(c, HTTP_ALLOW_PAGE);
+	else if (!((len == 7 && memcmp(path, "healthy", 7) == 0) ||
+		     (len == 5 && memcmp(path, "ready", 5) == 0)))
+		http_refuse(c, 404, "there is no such page");
+	else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
+		http_refuse_method(c, HTTP_ALLOW_PAGE);
+	else if (len == 5 && worker_is_stopping(c->conns->worker))
+		http_reply(c, &http_answers[ANSWER_STOPPING]);
+	else
+		http_reply(c, &http_answers[ANSWER_OK]);
+}
+
+/*
+ * Let go of what evhttp remembers of a request that will never be answered:
+ * half a kilobyte for each idle device.  What is NULL evhttp does not free.
+ */
+static void
+http_release_request(struct evhttp_request *req)
+{
+	evhttp_clear_headers(req->input_headers);
+	free(req->uri);
+	req->uri = NULL;
+	if (req->uri_elems != NULL)
+		evhttp_uri_free(req->uri_elems);
+	req->uri_elems = NULL;
+	evbuffer_free(req->input_buffer);
+	req->input_buffer = NULL;
+	evbuffer_free(req->output_buffer);
+	req->output_buffer = NULL;
+}
+
+/* Write the 101. */
+static void
+http_switch_protocols(struct conn *c, const char *key)
+{
+	char accept[WSKEY_ACCEPT_SIZE];
+
+	wskey_accept(key, accept);
+	evbuffer_add_printf(bufferevent_get_output(c->bev),
+	    "HTTP/1.1 101 Switching Protocols\r\n"
+	    "Upgrade: websocket\r\n"
+	    "Connection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n\r\n",
+	    accept);
+	conn_mark_dirty(c);
+	http_release_request(c->req);
+	c->req = NULL;
+}
+
+/* RFC 6455 4.2.1 */
+static void
+http_on_websocket(struct conn *c, const struct http_head *head)
+{
+	struct http_reply wrong_version = { .code = 426,
+		.reason = http_reason(426),
+		.word = "no",
+		.error = "this server speaks version 13 of the protocol",
+		.upgrade = true };
+
+	if (head->version == NULL || strcmp(head->version, "13") != 0)
+		http_reply(c, &wrong_version);
+	else if (head->key == NULL || !wskey_valid(head->key))
+		http_refuse(c, 400,
+		    "Sec-WebSocket-Key is not 16 bytes of base64");
+	else if (worker_is_stopping(c->conns->worker))
+		http_reply(c, &http_answers[ANSWER_STOPPING]);
+	else if (session_open(c) == -1)
+		http_reply(c, &http_answers[ANSWER_NO_MEMORY]);
+	else
+		http_switch_protocols(c, head->key);
+}
+
+/*
+ * Why the length of a request's body is in doubt, or NULL.  evhttp takes the
+ * first Content-Length and knows of no coding but chunked; what follows could
+ * then be read as a request that nobody sent (RFC 9112 6.1, 11.2).
+ */
+static const char *
+http_framing_fault(enum evhttp_cmd_type method, const struct http_head *h)
+{
+	if (h->coding != NULL && (h->lengths > 0 || h->codings > 1 ||
+				     strcasecmp(h->coding, "chunked") != 0))
+		return "Transfer-Encoding may only be chunked, without a "
+		       "Content-Length";
+	if (h->lengths > 1)
+		return "there is more than one Content-Length";
+	if (method == EVHTTP_REQ_HEAD &&
+	    (h->coding != NULL ||
+		(h->length != NULL && strcmp(h->length, "0") != 0)))
+		return "HEAD has no body";
+	return NULL;
+}
+
+static void
+http_route(struct conn *c, const struct http_head *head)
+{
+	const char *target = evhttp_request_get_uri(c->req);
+
+	if (strncmp(target, "/-/", 3) == 0) {
+		http_on_page(c, target + 3);
+		return;
+	}
+	switch (evhttp_request_get_command(c->req)) {
+	case EVHTTP_REQ_GET:
+	case EVHTTP_REQ_POST:
+	case EVHTTP_REQ_PUT:
+		http_on_push(c, head);
+		break;
+	case EVHTTP_REQ_HEAD:
+		http_on_head(c);
+		break;
+	case EVHTTP_REQ_OPTIONS:
+		http_on_options(c, HTTP_ALLOW);
+		break;
+	default:
+		http_refuse_method(c, HTTP_ALLOW);
+	}
+}
+
+static void
+http_on_request(struct evhttp_request *req, void *arg)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+	struct conn *c = conns_of_request(arg, req);
+	struct http_head head;
+	const char *fault;
+
+	if (c == NULL) {
+		/* There was no memory for a conn when it was accepted. */
+		evhttp_connection_free(evhttp_request_get_connection(req));
+		return;
+	}
+	http_scan_head(req, &head);
+	c->req = req;
+	c->wants_json = head.json;
+	c->wants_close = head.close;
+	fault = http_framing_fault(method, &head);
+	if (fault != NULL)
+		http_refuse_and_close(c, 400, fault);
+	else if (method == EVHTTP_REQ_GET && head.upgrade && head.websocket)
+		http_on_websocket(c, &head);
+	else
+		http_route(c, &head);
+}
+
+static struct bufferevent *
+http_on_accept(struct event_base *base, void *arg)
+{
+	return conns_new_bufferevent(arg, base);
+}
+
+void
+http_setup(struct evhttp *http, void *arg, int64_t max_message)
+{
+	evhttp_set_bevcb(http, http_on_accept, arg);
+	evhttp_set_gencb(http, http_on_request, arg);
+	evhttp_set_allowed_methods(http, UINT16_MAX);
+	evhttp_set_max_headers_size(http, CONN_HEAD_MAX);
+	evhttp_set_max_body_size(http, http_body_max(max_message));
+}
+
+ev_ssize_t
+http_body_max(int64_t max_message)
+{
+	/* Twice, so that most of what is too large gets a full answer. */
+	return (ev_ssize_t)max_message * 2;
+}
+
+/* The status code of what evhttp has put into the output. */
+static int
+http_foreign_code(struct evbuffer *out)
+{
+	char head[] = "HTTP/1.1 200 ";
+
+	if (evbuffer_copyout(out, head, sizeof(head) - 1) !=
+	    (ev_ssize_t)sizeof(head) - 1)
+		return 0;
+	return atoi(head + strlen("HTTP/1.1 "));
+}
+
+void
+http_replace_page(struct conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	int code = http_foreign_code(out);
+
+	if (code == 100)
+		return;
+	if (code == 400 && c->request_bytes > CONN_HEAD_MAX)
+		code = 431;
+	log_debug("http[%s]: %d: not a request that can be read", conn_peer(c),
+	    code);
+	conn_linger(c);
+	evbuffer_unfreeze(out, 1);
+	evbuffer_drain(out, evbuffer_get_length(out));
+	evbuffer_freeze(out, 1);
+	evbuffer_add_printf(out,
+	    "HTTP/1.1 %d %s\r\n"
+	    "Content-Type: text/plain\r\n"
+	    "Content-Length: 2\r\n"
+	    "Connection: close\r\n\r\nno",
+	    code, http_reason(code));
+}
+
+void
+http_stop(struct conn *c)
+{
+	if (c->state == CONN_READING && c->request_bytes == 0 && !c->replied &&
+	    evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+		conn_close(c);
+}

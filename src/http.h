@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * http - the publisher's side: requests from evhttp become events for the
+ * broker, its answers become responses.
+ * Thread: worker.
+ */
+#ifndef MPUSHD_HTTP_H
+#define MPUSHD_HTTP_H
+
+#include <event2/util.h>
+#include <stdint.h>
+
+#include "tevent.h"
+
+struct conn;
+struct evhttp;
+struct evhttp_request;
+
+/* Set the limits and callbacks of a worker's evhttp; ARG is its conns. */
+void http_setup(struct evhttp *, void *arg, int64_t max_message);
+
+/* The largest body that evhttp may read, in bytes. */
+ev_ssize_t http_body_max(int64_t max_message);
+
+/* Answer the request that waits on a connection. */
+void http_answer(struct conn *, enum answer, uint64_t mid);
+
+/*
+ * evhttp has turned the peer away with a page of its own: send ours in its
+ * place and end the connection.
+ */
+void http_replace_page(struct conn *);
+
+/* The daemon stops: end the connection if no request is under way. */
+void http_stop(struct conn *);
+
+#endif
