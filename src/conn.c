@@ -307,6 +307,12 @@ conn_on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info,
 	struct conn *c = arg;
 
 	(void)buf;
+	if (info->n_added == 0)
+		return;
+	/* Each request but the first, which has it from the connect on. */
+	if (c->served && c->state == CONN_READING && c->request_bytes == 0)
+		conn_set_deadline(c,
+		    worker_conf(c->conns->worker)->auth_timeout);
 	c->request_bytes += info->n_added;
 }
 

@@ -55,6 +55,7 @@ struct conn {
 	bool answering; /* what is written now is ours */
 	bool foreign;   /* evhttp wrote a page of its own */
 	bool replied;   /* evhttp waits for the answer to drain */
+	bool served;    /* an answer has been given */
 	bool shut;      /* CONN_LINGER: sending has ended */
 };
 

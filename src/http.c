@@ -25,8 +25,11 @@
 
 #define HTTP_ALLOW      "GET, HEAD, POST, PUT, OPTIONS"
 #define HTTP_ALLOW_PAGE "GET, HEAD"
-#define HTTP_RETRY      "5" /* seconds, where trying again helps */
-#define HTTP_REPLY_MAX  (PROTO_ID_MAX * 6 + 128)
+#define HTTP_WITH_BODY                                                         \
+	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |                   \
+	    EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS)
+#define HTTP_RETRY     "5" /* seconds, where trying again helps */
+#define HTTP_REPLY_MAX (PROTO_ID_MAX * 6 + 128)
 
 /* A response in the making. */
 struct http_reply {
@@ -112,6 +115,7 @@ struct http_head {
 	unsigned int lengths, codings; /* how many fields */
 	bool upgrade, websocket;
 	bool json, close;
+	bool bad_name; /* a field name with white space in it */
 };
 
 static void
@@ -147,8 +151,10 @@ http_scan_head(struct evhttp_request *req, struct http_head *h)
 	const struct evkeyval *kv;
 
 	memset(h, 0, sizeof(*h));
-	TAILQ_FOREACH (kv, evhttp_request_get_input_headers(req), next)
+	TAILQ_FOREACH (kv, evhttp_request_get_input_headers(req), next) {
+		h->bad_name |= strpbrk(kv->key, " \t") != NULL;
 		http_scan_field(h, kv->key, kv->value);
+	}
 }
 
 /* Write the JSON answer to OUT of HTTP_REPLY_MAX bytes; returns its length. */
@@ -228,7 +234,7 @@ http_reply(struct conn *c, const struct http_reply *r)
 	http_add_body(c, r);
 	c->req = NULL;
 	c->state = CONN_READING;
-	c->replied = true;
+	c->replied = c->served = true;
 	c->request_bytes = evbuffer_get_length(bufferevent_get_input(c->bev));
 	conn_set_deadline(c, worker_conf(c->conns->worker)->auth_timeout);
 	conn_mark_dirty(c);
@@ -271,8 +277,8 @@ http_refuse_method(struct conn *c, const char *allow)
 		.error = "this method is not allowed here",
 		.allow = allow };
 
-	/* evhttp does not know whether an unknown method has a body. */
-	r.close = evhttp_request_get_command(c->req) > EVHTTP_REQ_PATCH;
+	/* Of others evhttp reads no body, or sends none and no length. */
+	r.close = !(evhttp_request_get_command(c->req) & HTTP_WITH_BODY);
 	http_reply(c, &r);
 }
 
@@ -458,6 +464,11 @@ http_framing_fault(enum evhttp_cmd_type method, const struct http_head *h)
 		       "Content-Length";
 	if (h->lengths > 1)
 		return "there is more than one Content-Length";
+	if (h->length != NULL &&
+	    h->length[strspn(h->length, "0123456789")] != '\0')
+		return "Content-Length is not a number";
+	if (h->bad_name)
+		return "there is white space before a colon in the header";
 	if (method == EVHTTP_REQ_HEAD &&
 	    (h->coding != NULL ||
 		(h->length != NULL && strcmp(h->length, "0") != 0)))
@@ -545,9 +556,13 @@ static int
 http_foreign_code(struct evbuffer *out)
 {
 	char head[] = "HTTP/1.1 200 ";
+	ev_ssize_t n;
 
-	if (evbuffer_copyout(out, head, sizeof(head) - 1) !=
-	    (ev_ssize_t)sizeof(head) - 1)
+	/* A bufferevent lets nobody else at the front of its output. */
+	evbuffer_unfreeze(out, 1);
+	n = evbuffer_copyout(out, head, sizeof(head) - 1);
+	evbuffer_freeze(out, 1);
+	if (n != (ev_ssize_t)sizeof(head) - 1)
 		return 0;
 	return atoi(head + strlen("HTTP/1.1 "));
 }

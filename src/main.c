@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "conf.h"
@@ -183,6 +184,54 @@ main_run(struct main_options *o, struct conf *conf)
 	return status;
 }
 
+/* The configuration, or NULL when FAULTS has been told what is wrong. */
+static struct conf *
+main_load(const struct main_options *o, FILE *faults)
+{
+	struct conf *conf = conf_load(&o->source, faults);
+
+	if (conf != NULL && conf->state_dir != NULL) {
+		fprintf(faults,
+		    "%s:1: STATE_DIR: this version keeps messages "
+		    "in memory only\n",
+		    o->source.file);
+		conf_unref(&conf);
+	}
+	return conf;
+}
+
+static bool
+main_same_file(FILE *a, FILE *b)
+{
+	struct stat sa, sb;
+
+	return fstat(fileno(a), &sa) == 0 && fstat(fileno(b), &sb) == 0 &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+/*
+ * Faults are for stderr; a check prints them on stdout too, for a program
+ * that reads them, but not twice on a terminal.
+ */
+static struct conf *
+main_load_and_report(const struct main_options *o)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *faults = open_memstream(&text, &size);
+	struct conf *conf;
+
+	if (faults == NULL)
+		err(1, NULL);
+	conf = main_load(o, faults);
+	fclose(faults);
+	fputs(text, stderr);
+	if (o->check && !main_same_file(stdout, stderr))
+		fputs(text, stdout);
+	free(text);
+	return conf;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -191,12 +240,7 @@ main(int argc, char **argv)
 	int status = 1;
 
 	main_parse(&o, argc, argv);
-	conf = conf_load(&o.source, stderr);
-	if (conf != NULL && conf->state_dir != NULL) {
-		fprintf(stderr, "mpushd: STATE_DIR: this version keeps "
-				"messages in memory only\n");
-		conf_unref(&conf);
-	}
+	conf = main_load_and_report(&o);
 	if (conf != NULL)
 		status = o.check ? 0 : main_run(&o, conf);
 	conf_unref(&conf);
