@@ -228,7 +228,10 @@ broker_pump(struct broker *b)
 		d->pumping = false;
 		while ((ev = device_take_unsent(d, b->now, interval)) != NULL)
 			broker_send_delivery(b, ev);
-		if (d->window > 0 && !wheel_is_set(&d->resend))
+		/* An older message may have backed off far beyond that. */
+		if (d->window > 0 &&
+		    (!wheel_is_set(&d->resend) ||
+			wheel_due(&d->resend) > b->now + interval + WHEEL_TICK))
 			broker_set_resend(b, d, b->now + interval);
 	}
 }

@@ -136,6 +136,7 @@ conns_insert(struct conns *cs, struct conn *c)
 	c->gen = cs->last_gen;
 	gauge_up(&cs->count);
 	evhttp_connection_set_closecb(c->evcon, conn_on_evhttp_close, c);
+	conn_limit_body(c, http_body_max(worker_conf(cs->worker)->max_message));
 	conn_set_deadline(c, worker_conf(cs->worker)->auth_timeout);
 	return 0;
 }
@@ -461,6 +462,15 @@ conn_flush_ours(struct conn *c)
 	}
 }
 
+void
+conn_limit_body(struct conn *c, ev_ssize_t max)
+{
+	evhttp_connection_set_max_body_size(c->evcon, max);
+	/* evhttp leaves a body in the input until it is whole. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0,
+	    (size_t)max + CONN_HEAD_MAX);
+}
+
 static void
 conn_flush(struct conn *c)
 {
@@ -471,6 +481,8 @@ conn_flush(struct conn *c)
 		conn_flush_ours(c);
 	} else if (c->replied) {
 		conn_flush_reply(c);
+		if (worker_is_stopping(c->conns->worker))
+			http_stop(c);
 	}
 }
 

@@ -105,6 +105,12 @@ const char *conn_peer(const struct conn *);
 /* Write its output at the end of the turn. */
 void conn_mark_dirty(struct conn *);
 
+/*
+ * Let requests have bodies of MAX bytes; of what follows a request it takes
+ * in about as much and a head.
+ */
+void conn_limit_body(struct conn *, ev_ssize_t max);
+
 /* Close it MS milliseconds from now, or for a session as it sees fit. */
 void conn_set_deadline(struct conn *, int64_t ms);
 

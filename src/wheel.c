@@ -49,6 +49,12 @@ wheel_is_set(const struct wheel_timer *t)
 	return t->due != 0;
 }
 
+uint64_t
+wheel_due(const struct wheel_timer *t)
+{
+	return t->due * WHEEL_TICK;
+}
+
 /* Move what is due out of the slot of the current tick. */
 static void
 wheel_collect(struct wheel *w)

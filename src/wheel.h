@@ -44,6 +44,9 @@ void wheel_cancel(struct wheel *, struct wheel_timer *);
 /* True when a timer is set. */
 bool wheel_is_set(const struct wheel_timer *);
 
+/* When a set timer fires, in milliseconds. */
+uint64_t wheel_due(const struct wheel_timer *);
+
 /* Take one timer that is due at NOW; NULL when there is none. */
 struct wheel_timer *wheel_pop(struct wheel *, uint64_t now);
 

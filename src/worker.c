@@ -299,8 +299,9 @@ worker_on_accept(struct worker *w, struct tevent *head)
 static void
 worker_limit_body(struct conn *c)
 {
-	evhttp_connection_set_max_body_size(c->evcon,
-	    http_body_max(worker_conf(c->conns->worker)->max_message));
+	if (c->state == CONN_READING || c->state == CONN_WAITING)
+		conn_limit_body(c,
+		    http_body_max(worker_conf(c->conns->worker)->max_message));
 }
 
 static void

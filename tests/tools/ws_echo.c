@@ -21,20 +21,21 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include <sys/socket.h>
 
 #include "wsframe.h"
 #include "wskey.h"
 
 #define ECHO_MESSAGE_MAX (16 << 20) /* bytes */
-#define ECHO_HEAD_MAX	 8192	    /* bytes of the handshake */
-#define ECHO_LINGER	 2	    /* seconds for the peer to close */
+#define ECHO_HEAD_MAX    8192       /* bytes of the handshake */
+#define ECHO_LINGER      2          /* seconds for the peer to close */
 
 struct echo {
 	LIST_ENTRY(echo) link;
 	struct bufferevent *bev;
 	struct wsframe_decoder decoder;
-	bool open;	/* the handshake is done */
-	bool closing;	/* the last bytes are on their way */
+	bool open;    /* the handshake is done */
+	bool closing; /* the last bytes are on their way */
 };
 
 static LIST_HEAD(, echo) echoes = LIST_HEAD_INITIALIZER(echoes);
@@ -102,8 +103,7 @@ echo_decode(struct echo *e)
 		else if (result == WSFRAME_CONTROL)
 			echo_on_control(e);
 		else if (result == WSFRAME_ERROR)
-			echo_close(e, e->decoder.close_code,
-			    e->decoder.reason);
+			echo_close(e, e->decoder.close_code, e->decoder.reason);
 		evbuffer_drain(in, used);
 		if (used == 0)
 			return;
@@ -120,7 +120,7 @@ echo_find_field(const char *head, const char *name, char *value, size_t size)
 	const char *line;
 
 	for (line = strchr(head, '\n'); line != NULL;
-	    line = strchr(line + 1, '\n')) {
+	     line = strchr(line + 1, '\n')) {
 		if (strncasecmp(line + 1, name, len) != 0 ||
 		    line[1 + len] != ':')
 			continue;
@@ -139,12 +139,13 @@ echo_is_upgrade(const char *head, char *key, size_t size)
 	char value[128];
 
 	return strncmp(head, "GET ", 4) == 0 &&
-	    echo_find_field(head, "Upgrade", value, sizeof(value)) != NULL &&
-	    strcasecmp(value, "websocket") == 0 &&
-	    echo_find_field(head, "Sec-WebSocket-Version", value,
-		sizeof(value)) != NULL && strcmp(value, "13") == 0 &&
-	    echo_find_field(head, "Sec-WebSocket-Key", key, size) != NULL &&
-	    wskey_valid(key);
+	       echo_find_field(head, "Upgrade", value, sizeof(value)) != NULL &&
+	       strcasecmp(value, "websocket") == 0 &&
+	       echo_find_field(head, "Sec-WebSocket-Version", value,
+		   sizeof(value)) != NULL &&
+	       strcmp(value, "13") == 0 &&
+	       echo_find_field(head, "Sec-WebSocket-Key", key, size) != NULL &&
+	       wskey_valid(key);
 }
 
 /* Read the handshake; false when there is more to come, or an end to it. */
@@ -169,9 +170,11 @@ echo_shake_hands(struct echo *e)
 		return false;
 	}
 	wskey_accept(key, accept);
-	evbuffer_add_printf(out, "HTTP/1.1 101 Switching Protocols\r\n"
+	evbuffer_add_printf(out,
+	    "HTTP/1.1 101 Switching Protocols\r\n"
 	    "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-	    "Sec-WebSocket-Accept: %s\r\n\r\n", accept);
+	    "Sec-WebSocket-Accept: %s\r\n\r\n",
+	    accept);
 	return e->open = true;
 }
 
@@ -191,7 +194,9 @@ echo_on_written(struct bufferevent *bev, void *arg)
 {
 	struct echo *e = arg;
 
-	if (!(bufferevent_get_enabled(bev) & EV_READ)) {
+	if (e->closing) {
+		(void)shutdown(bufferevent_getfd(bev), SHUT_WR);
+	} else if (!(bufferevent_get_enabled(bev) & EV_READ)) {
 		bufferevent_enable(bev, EV_READ);
 		echo_decode(e);
 	}
@@ -241,7 +246,7 @@ echo_announce(struct evconnlistener *lev)
 	socklen_t len = sizeof(in);
 
 	if (getsockname(evconnlistener_get_fd(lev), (struct sockaddr *)&in,
-	    &len) == -1)
+		&len) == -1)
 		err(1, "getsockname");
 	printf("listening on %d\n", ntohs(in.sin_port));
 	fflush(stdout);
@@ -257,8 +262,8 @@ main(int argc, char **argv)
 	const char *fault = "missing";
 
 	if (argc == 2)
-		in.sin_port = htons((uint16_t)strtonum(argv[1], 0, UINT16_MAX,
-		    &fault));
+		in.sin_port =
+		    htons((uint16_t)strtonum(argv[1], 0, UINT16_MAX, &fault));
 	if (fault != NULL)
 		errx(2, "port: %s\nusage: ws_echo port", fault);
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
