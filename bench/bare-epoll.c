@@ -173,8 +173,8 @@ push_request(struct conn *c, char *in)
 	content_len = strcspn(content, " ");
 	mid = bare.next_mid++;
 	bare.waiting[mid % WAITING_MAX] = c;
-	message_write(
-	    bare.device[number], title, title_len, content, content_len, mid);
+	message_write(bare.device[number], title, title_len, content,
+	    content_len, mid);
 }
 
 static void

@@ -35,9 +35,9 @@ bare_base(void)
 	struct event_base *base;
 
 	if (config == NULL ||
-	    event_config_set_flag(
-		config, EVENT_BASE_FLAG_NOLOCK |
-			    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == -1 ||
+	    event_config_set_flag(config,
+		EVENT_BASE_FLAG_NOLOCK |
+		    EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == -1 ||
 	    (base = event_base_new_with_config(config)) == NULL)
 		errx(1, "event_base");
 	event_config_free(config);

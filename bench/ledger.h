@@ -53,8 +53,8 @@ void ledger_answer(struct ledger *, uint32_t seq, enum answer);
  * Enter that DEVICE got push SEQ.  Returns the push when this is its first
  * copy and it was meant for that device, else NULL.
  */
-const struct push *ledger_receive(
-    struct ledger *, uint32_t seq, uint32_t device);
+const struct push *
+ledger_receive(struct ledger *, uint32_t seq, uint32_t device);
 
 /* Begin a new account: the counters go to zero, earlier pushes are closed. */
 void ledger_reset(struct ledger *);

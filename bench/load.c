@@ -204,15 +204,15 @@ device_upgraded(struct load *l, struct device *d, const char *bytes, size_t len)
 }
 
 static void
-device_authenticated(
-    struct load *l, struct device *d, const struct wire_frame *f)
+device_authenticated(struct load *l, struct device *d,
+    const struct wire_frame *f)
 {
 	char id[32];
 
 	if (memmem(f->payload, f->len, "\"code\":200", 10) == NULL)
 		errx(1, "token refused: %.*s", (int)f->len, f->payload);
-	snprintf(
-	    id, sizeof(id), WIRE_DEVICE_FORMAT, (unsigned int)(d - l->device));
+	snprintf(id, sizeof(id), WIRE_DEVICE_FORMAT,
+	    (unsigned int)(d - l->device));
 	d->state = DEVICE_LOGIN;
 	device_say(l, d, id);
 }
@@ -228,8 +228,8 @@ device_logged_in(struct load *l, struct device *d, const struct wire_frame *f)
 }
 
 static void
-message_account(
-    struct load *l, struct device *d, const struct wire_message *m, int64_t now)
+message_account(struct load *l, struct device *d, const struct wire_message *m,
+    int64_t now)
 {
 	const struct push *push;
 	uint32_t seq;
@@ -266,8 +266,8 @@ confirm_send(struct load *l, struct device *d)
 
 /* Account for a frame of messages and confirm it with one of our own. */
 static void
-device_messages(
-    struct load *l, struct device *d, const struct wire_frame *f, int64_t now)
+device_messages(struct load *l, struct device *d, const struct wire_frame *f,
+    int64_t now)
 {
 	const char *pos = f->payload, *end = f->payload + f->len;
 	struct wire_message m;
@@ -275,8 +275,8 @@ device_messages(
 	int more;
 
 	confirm_start(l);
-	while ((more = wire_message_next(
-		    &pos, end, l->request.content_len, &m)) == 1) {
+	while ((more = wire_message_next(&pos, end, l->request.content_len,
+		    &m)) == 1) {
 		if (l->text.len > WIRE_FRAME_MAX - 2 * MID_MAX) {
 			confirm_send(l, d);
 			confirm_start(l);
@@ -296,14 +296,14 @@ device_messages(
 }
 
 static void
-device_frame(
-    struct load *l, struct device *d, const struct wire_frame *f, int64_t now)
+device_frame(struct load *l, struct device *d, const struct wire_frame *f,
+    int64_t now)
 {
 	if (f->opcode == OPCODE_CLOSE)
 		errx(1, "device %td closed by the server: %u %.*s",
 		    d - l->device,
-		    f->len < 2 ? 1005U
-			       : (unsigned int)(uint8_t)f->payload[0] << 8 |
+		    f->len < 2 ? 1005U :
+				 (unsigned int)(uint8_t)f->payload[0] << 8 |
 				     (uint8_t)f->payload[1],
 		    f->len < 2 ? 0 : (int)f->len - 2, f->payload + 2);
 	if (f->opcode != OPCODE_TEXT)
@@ -323,8 +323,8 @@ device_frame(
 }
 
 static size_t
-device_input(
-    struct load *l, struct device *d, uint8_t *bytes, size_t len, int64_t now)
+device_input(struct load *l, struct device *d, uint8_t *bytes, size_t len,
+    int64_t now)
 {
 	struct wire_frame frame;
 	size_t used = 0;
@@ -426,10 +426,9 @@ conn_input(struct load *l, struct conn *c)
 	now = meter_now();
 	len += (size_t)n;
 	l->buf[len] = '\0';
-	used =
-	    c->is_device
-		? device_input(l, (struct device *)c, l->buf, len, now)
-		: publisher_input(l, (struct publisher *)c, l->buf, len, now);
+	used = c->is_device ?
+		   device_input(l, (struct device *)c, l->buf, len, now) :
+		   publisher_input(l, (struct publisher *)c, l->buf, len, now);
 	if (used == 0 && len == LOAD_BUF - 1)
 		errx(1, "a frame or answer over %d bytes", LOAD_BUF);
 	if (c->fd != -1)
@@ -478,8 +477,8 @@ plan_active(const struct load *l, int64_t now)
 }
 
 void
-load_run(
-    struct load *l, const struct load_plan *plan, struct load_result *result)
+load_run(struct load *l, const struct load_plan *plan,
+    struct load_result *result)
 {
 	uint64_t seen = l->progress;
 	int64_t when, cpu = meter_cpu(0), now = meter_now();
@@ -611,8 +610,8 @@ load_new(const struct load_target *target, size_t device_max)
 	if ((l = calloc(1, sizeof(*l))) == NULL ||
 	    (l->buf = malloc(LOAD_BUF)) == NULL ||
 	    (l->device = calloc(device_max + 1, sizeof(*l->device))) == NULL ||
-	    (l->publisher = calloc(
-		 target->publishers + 1, sizeof(*l->publisher))) == NULL ||
+	    (l->publisher = calloc(target->publishers + 1,
+		 sizeof(*l->publisher))) == NULL ||
 	    (l->idle = calloc(target->publishers + 1, sizeof(*l->idle))) ==
 		NULL)
 		err(1, "load");

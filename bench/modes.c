@@ -108,8 +108,8 @@ report_verdict(struct report *r, struct load *l)
 
 /* Warm up, measure for the time given, report what each push cost. */
 static void
-mode_measure(
-    const struct mode_options *o, struct report *r, struct load *l, double rate)
+mode_measure(const struct mode_options *o, struct report *r, struct load *l,
+    double rate)
 {
 	struct load_plan plan = { .count = o->devices, .rate = rate };
 	struct load_result result;
@@ -181,9 +181,9 @@ static bool
 mode_idle(const struct mode_options *o, struct report *r)
 {
 	struct load *l = load_new(&o->target, o->devices + 1);
-	struct load_plan plan = {
-		.first = o->devices, .count = 1, .pushes = WARMUP_PUSHES
-	};
+	struct load_plan plan = { .first = o->devices,
+		.count = 1,
+		.pushes = WARMUP_PUSHES };
 	struct load_result result;
 	struct state before, idle, used;
 	bool sound;
@@ -199,12 +199,12 @@ mode_idle(const struct mode_options *o, struct report *r)
 
 	report_add(r, "devices", o->devices);
 	report_add(r, "logins_per_s", per_second(&before, &idle, o->devices));
-	report_add(
-	    r, "server_cpu_us_per_login", cpu_each(&before, &idle, o->devices));
-	report_add(
-	    r, "bytes_per_idle_device", rss_each(&before, &idle, o->devices));
-	report_add(
-	    r, "bytes_per_used_device", rss_each(&before, &used, o->devices));
+	report_add(r, "server_cpu_us_per_login",
+	    cpu_each(&before, &idle, o->devices));
+	report_add(r, "bytes_per_idle_device",
+	    rss_each(&before, &idle, o->devices));
+	report_add(r, "bytes_per_used_device",
+	    rss_each(&before, &used, o->devices));
 	sound = report_verdict(r, l);
 	load_free(&l);
 	return sound;
@@ -215,9 +215,9 @@ static void
 backlog_fill(const struct mode_options *o, struct report *r, struct load *l,
     uint32_t first)
 {
-	struct load_plan plan = {
-		.first = first, .count = 1, .pushes = WARMUP_PUSHES
-	};
+	struct load_plan plan = { .first = first,
+		.count = 1,
+		.pushes = WARMUP_PUSHES };
 	struct load_result result;
 	struct state before, after;
 
@@ -229,8 +229,8 @@ backlog_fill(const struct mode_options *o, struct report *r, struct load *l,
 	state_take(&after, o, l);
 	report_add(r, "queued", o->count);
 	report_add(r, "queued_per_s", per_second(&before, &after, o->count));
-	report_add(
-	    r, "server_cpu_us_per_queued", cpu_each(&before, &after, o->count));
+	report_add(r, "server_cpu_us_per_queued",
+	    cpu_each(&before, &after, o->count));
 	report_add(r, "bytes_per_queued", rss_each(&before, &after, o->count));
 }
 
@@ -292,10 +292,10 @@ mode_registered(const struct mode_options *o, struct report *r)
 	load_register(l, 0, o->count);
 	state_take(&after, o, l);
 	report_add(r, "registered", o->count);
-	report_add(
-	    r, "registered_per_s", per_second(&before, &after, o->count));
-	report_add(
-	    r, "bytes_per_registered", rss_each(&before, &after, o->count));
+	report_add(r, "registered_per_s",
+	    per_second(&before, &after, o->count));
+	report_add(r, "bytes_per_registered",
+	    rss_each(&before, &after, o->count));
 	load_login(l, 0, o->devices);
 	mode_measure(o, r, l, 0);
 	sound = report_verdict(r, l);

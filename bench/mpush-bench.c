@@ -182,13 +182,13 @@ bench_set_up(struct mode_options *o, const struct mode *mode,
 	bench_address(&o->target.ws, a->ws);
 	bench_address(&o->target.http, a->http);
 	o->target.token = a->token;
-	o->target.publishers = (size_t)bench_number(
-	    "publishers", n->publishers, 1, PUBLISHERS_MAX, 16);
-	o->target.size = (size_t)bench_number(
-	    "size", n->size, WIRE_SIZE_MIN, WIRE_SIZE_MAX, 100);
+	o->target.publishers = (size_t)bench_number("publishers", n->publishers,
+	    1, PUBLISHERS_MAX, 16);
+	o->target.size = (size_t)bench_number("size", n->size, WIRE_SIZE_MIN,
+	    WIRE_SIZE_MAX, 100);
 	o->pid = (pid_t)bench_number("server-pid", n->pid, 1, INT32_MAX, 0);
-	o->devices = (uint32_t)bench_number(
-	    "devices", n->devices, 1, WIRE_DEVICE_MAX - 1, mode->devices);
+	o->devices = (uint32_t)bench_number("devices", n->devices, 1,
+	    WIRE_DEVICE_MAX - 1, mode->devices);
 	o->count = (uint32_t)bench_number("count", n->count, 1,
 	    mode->devices == 0 ? 50000000 : WIRE_DEVICE_MAX, mode->count);
 	o->seconds = bench_positive("seconds", n->seconds, 5);

@@ -37,8 +37,8 @@ digits_write(char *at, int count, uint32_t value)
 }
 
 void
-wire_request_init(
-    struct wire_request *r, const char *host, uint32_t run, size_t size)
+wire_request_init(struct wire_request *r, const char *host, uint32_t run,
+    size_t size)
 {
 	size_t padding;
 	char *pad;
@@ -261,8 +261,8 @@ wire_message_next(const char **pos, const char *end, size_t content_len,
 }
 
 bool
-wire_content_parse(
-    const struct wire_request *r, const char *content, uint32_t *seq)
+wire_content_parse(const struct wire_request *r, const char *content,
+    uint32_t *seq)
 {
 	const char *want = r->seq_at - RUN_LEN, *p;
 

@@ -36,8 +36,8 @@ struct wire_request {
 };
 
 /* Make the template: title and content are SIZE bytes together. */
-void wire_request_init(
-    struct wire_request *, const char *host, uint32_t run, size_t size);
+void wire_request_init(struct wire_request *, const char *host, uint32_t run,
+    size_t size);
 
 /* Patch in the addressee and the sequence number. */
 void wire_request_set(struct wire_request *, uint32_t device, uint32_t seq);
@@ -96,7 +96,7 @@ int wire_message_next(const char **pos, const char *end, size_t content_len,
     struct wire_message *);
 
 /* True, with *SEQ set, when the content is whole and of this run. */
-bool wire_content_parse(
-    const struct wire_request *, const char *content, uint32_t *seq);
+bool wire_content_parse(const struct wire_request *, const char *content,
+    uint32_t *seq);
 
 #endif

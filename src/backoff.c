@@ -15,6 +15,6 @@ backoff_next(struct backoff *b, uint32_t chance)
 		bound = BACKOFF_MAX;
 	else
 		b->tries++;
-	return BACKOFF_LEAST + (uint32_t)((uint64_t)chance *
-	    (bound - BACKOFF_LEAST + 1) >> 32);
+	return BACKOFF_LEAST +
+	       (uint32_t)((uint64_t)chance * (bound - BACKOFF_LEAST + 1) >> 32);
 }

@@ -9,9 +9,9 @@
 
 #include <stdint.h>
 
-#define BACKOFF_FIRST	500	/* milliseconds: the most before the first retry */
-#define BACKOFF_MAX	60000	/* milliseconds: the most of all */
-#define BACKOFF_LEAST	50	/* milliseconds: never less */
+#define BACKOFF_FIRST 500   /* milliseconds: the most before the first retry */
+#define BACKOFF_MAX   60000 /* milliseconds: the most of all */
+#define BACKOFF_LEAST 50    /* milliseconds: never less */
 
 /* All zero bytes is the start, and a success sets it back to that. */
 struct backoff {

@@ -19,7 +19,7 @@ struct channel {
 	struct doorbell *bell;
 	/* The sender's, away from what the receiver reads. */
 	alignas(64) STAILQ_HEAD(, tevent) spill;
-	bool sent; /* since the last flush */
+	size_t sent; /* since the last flush */
 };
 
 struct channel *
@@ -63,7 +63,7 @@ channel_free(struct channel **chp)
 void
 channel_send(struct channel *ch, struct tevent **evp)
 {
-	ch->sent = true;
+	ch->sent++;
 	if (!STAILQ_EMPTY(&ch->spill) || !pipe_put(ch->pipe, *evp))
 		STAILQ_INSERT_TAIL(&ch->spill, *evp, link);
 	*evp = NULL;
@@ -74,7 +74,7 @@ channel_flush(struct channel *ch)
 {
 	struct tevent *ev;
 
-	if (!ch->sent && STAILQ_EMPTY(&ch->spill))
+	if (ch->sent == 0 && STAILQ_EMPTY(&ch->spill))
 		return;
 	while ((ev = STAILQ_FIRST(&ch->spill)) != NULL) {
 		/* Out of the list first: the receiver may free it at once. */
@@ -84,8 +84,14 @@ channel_flush(struct channel *ch)
 			break;
 		}
 	}
-	ch->sent = false;
+	ch->sent = 0;
 	doorbell_ring(ch->bell);
+}
+
+size_t
+channel_unflushed(const struct channel *ch)
+{
+	return ch->sent;
 }
 
 bool

@@ -14,6 +14,7 @@
 #define MPUSHD_CHANNEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct channel;
 struct doorbell;
@@ -33,6 +34,9 @@ void channel_send(struct channel *, struct tevent **evp);
 
 /* Hand over what was sent and wake the receiver; once a loop turn. */
 void channel_flush(struct channel *);
+
+/* How many events were sent since the last channel_flush. */
+size_t channel_unflushed(const struct channel *);
 
 /*
  * True while the pipe is too full for what was sent.  Nobody wakes the

@@ -26,7 +26,7 @@ conf_fault_count(struct conf_faults *f)
 	return false;
 }
 
-static void
+static void __attribute__((format(printf, 2, 0)))
 conf_fault_print(FILE *out, const char *fmt, va_list ap)
 {
 	vfprintf(out, fmt, ap);

@@ -45,19 +45,27 @@ struct http_reply {
 
 /* What the broker's answers are to a publisher. */
 static const struct http_reply http_answers[] = {
-	[ANSWER_OK] = { 200, "OK", "ok", NULL },
-	[ANSWER_ONLINE] = { 200, "OK", "online", NULL },
-	[ANSWER_OFFLINE] = { 200, "OK", "offline", NULL },
-	[ANSWER_UNKNOWN] = { 404, "Not Found", "no",
-	    "no such device: it has to log in once, or be listed in "
-	    "REGISTERS; the message was dropped" },
-	[ANSWER_QUEUE_FULL] = { 503, "Service Unavailable", "no",
-	    "the device's queue is full; try again when it has been "
-	    "connected" },
-	[ANSWER_STOPPING] = { 503, "Service Unavailable", "no",
-	    "the server is shutting down; try again" },
-	[ANSWER_NO_MEMORY] = { 503, "Service Unavailable", "no",
-	    "the server is short of memory; try again later" },
+	[ANSWER_OK] = { .code = 200, .reason = "OK", .word = "ok" },
+	[ANSWER_ONLINE] = { .code = 200, .reason = "OK", .word = "online" },
+	[ANSWER_OFFLINE] = { .code = 200, .reason = "OK", .word = "offline" },
+	[ANSWER_UNKNOWN] = { .code = 404,
+	    .reason = "Not Found",
+	    .word = "no",
+	    .error = "no such device: it has to log in once, or be listed in "
+		     "REGISTERS; the message was dropped" },
+	[ANSWER_QUEUE_FULL] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the device's queue is full; try again when it has been "
+		     "connected" },
+	[ANSWER_STOPPING] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the server is shutting down; try again" },
+	[ANSWER_NO_MEMORY] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the server is short of memory; try again later" },
 };
 
 static const char *

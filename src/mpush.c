@@ -28,8 +28,9 @@ mpush_usage(void)
 	size_t i;
 
 	for (i = 0; i < COMMAND_COUNT; i++)
-		fprintf(stderr, "%s mpush %s %s\n", i == 0 ? "usage:" : "      ",
-		    commands[i].name, commands[i].usage);
+		fprintf(stderr, "%s mpush %s %s\n",
+		    i == 0 ? "usage:" : "      ", commands[i].name,
+		    commands[i].usage);
 	exit(MPUSH_EXIT_USAGE);
 }
 

@@ -10,7 +10,7 @@
 
 /* Exit statuses beside 0. */
 enum mpush_exit {
-	MPUSH_EXIT_FAULT = 1,	/* no server, no token, a fault of any kind */
+	MPUSH_EXIT_FAULT = 1, /* no server, no token, a fault of any kind */
 	MPUSH_EXIT_USAGE = 2,
 	MPUSH_EXIT_ONLINE = 3,
 	MPUSH_EXIT_OFFLINE = 4,
@@ -21,8 +21,8 @@ enum mpush_exit {
 _Noreturn void mpush_usage(void);
 
 /* The URL that -u or MPUSH_URL gives, else the default; exits on a fault. */
-void mpush_find_server(const char *option, const char *fallback,
-    struct mpush_url *);
+void
+mpush_find_server(const char *option, const char *fallback, struct mpush_url *);
 
 /* The subcommands; return the exit status. */
 int mpush_listen(int argc, char **argv);

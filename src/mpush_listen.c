@@ -30,20 +30,20 @@
 #include "wsframe.h"
 #include "wskey.h"
 
-#define LISTEN_SERVER	   "ws://127.0.0.1:2245"
-#define LISTEN_KEEPALIVE   60	      /* seconds between pings */
-#define LISTEN_PATIENCE	   10	      /* seconds for what must come */
-#define LISTEN_HEAD_MAX	   8192	      /* bytes of the handshake's answer */
+#define LISTEN_SERVER      "ws://127.0.0.1:2245"
+#define LISTEN_KEEPALIVE   60         /* seconds between pings */
+#define LISTEN_PATIENCE    10         /* seconds for what must come */
+#define LISTEN_HEAD_MAX    8192       /* bytes of the handshake's answer */
 #define LISTEN_MESSAGE_MAX (16 << 20) /* bytes */
 #define LISTEN_TOKEN_MAX   65536      /* bytes */
-#define LISTEN_SEEN	   4096	      /* mids remembered */
-#define LISTEN_REPLY_MIDS  1000	      /* confirmed in one reply */
+#define LISTEN_SEEN        4096       /* mids remembered */
+#define LISTEN_REPLY_MIDS  1000       /* confirmed in one reply */
 
 enum listen_state {
 	LISTEN_CONNECTING,
 	LISTEN_HANDSHAKE,
-	LISTEN_TOKEN,	/* sent; AUTH is to come */
-	LISTEN_ID,	/* sent; LOGIN is to come */
+	LISTEN_TOKEN, /* sent; AUTH is to come */
+	LISTEN_ID,    /* sent; LOGIN is to come */
 	LISTEN_OPEN,
 	LISTEN_CLOSING, /* our close is out */
 	LISTEN_WAITING, /* for the next try */
@@ -275,7 +275,8 @@ listen_on_list(struct listen *l, const json_t *list)
 	/* Only what stands on the output is confirmed. */
 	for (from = 0; from < done; from = to) {
 		to = from + LISTEN_REPLY_MIDS < done ?
-		    from + LISTEN_REPLY_MIDS : done;
+			 from + LISTEN_REPLY_MIDS :
+			 done;
 		listen_confirm(l, list, from, to);
 	}
 	if (full)
@@ -324,7 +325,7 @@ listen_on_message(struct listen *l)
 	const char *cmd = json_string_value(json_object_get(root, "cmd"));
 
 	if (cmd == NULL || l->state < LISTEN_TOKEN || l->state > LISTEN_OPEN)
-		;	/* not ours to understand */
+		; /* not ours to understand */
 	else if (strcmp(cmd, "AUTH") == 0)
 		listen_on_auth(l, data);
 	else if (strcmp(cmd, "LOGIN") == 0)
@@ -540,8 +541,8 @@ listen_connect(struct listen *l)
 	bufferevent_enable(l->bev, EV_READ | EV_WRITE);
 	listen_set_timer(l, LISTEN_PATIENCE * 1000L);
 	if (bufferevent_socket_connect_hostname(l->bev, NULL, AF_UNSPEC,
-	    l->server.host, l->server.port) == -1 && l->bev != NULL &&
-	    l->state == LISTEN_CONNECTING)
+		l->server.host, l->server.port) == -1 &&
+	    l->bev != NULL && l->state == LISTEN_CONNECTING)
 		listen_retry(l, "cannot connect");
 }
 

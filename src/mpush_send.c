@@ -16,9 +16,9 @@
 #include "mpush.h"
 #include "utf8.h"
 
-#define SEND_SERVER	"http://127.0.0.1:2246"
-#define SEND_WAIT	60		/* seconds for the whole exchange */
-#define SEND_TEXT_MAX	(16 << 20)	/* bytes from standard input */
+#define SEND_SERVER   "http://127.0.0.1:2246"
+#define SEND_WAIT     60         /* seconds for the whole exchange */
+#define SEND_TEXT_MAX (16 << 20) /* bytes from standard input */
 
 struct send {
 	struct mpush_url server;
@@ -105,8 +105,8 @@ static int
 send_read_answer(const struct send *s, struct evbuffer *in, int code)
 {
 	size_t len = evbuffer_get_length(in);
-	const char *text = len == 0 ? "" :
-	    (const char *)evbuffer_pullup(in, -1);
+	const char *text =
+	    len == 0 ? "" : (const char *)evbuffer_pullup(in, -1);
 	json_t *answer = json_loadb(text, len, 0, NULL);
 	const char *word, *error;
 	int status = MPUSH_EXIT_FAULT;
@@ -134,9 +134,9 @@ send_on_answer(struct evhttp_request *req, void *arg)
 		warnx("no answer from %s port %u", s->server.host,
 		    s->server.port);
 	else
-		s->status = send_read_answer(s,
-		    evhttp_request_get_input_buffer(req),
-		    evhttp_request_get_response_code(req));
+		s->status =
+		    send_read_answer(s, evhttp_request_get_input_buffer(req),
+			evhttp_request_get_response_code(req));
 	event_base_loopbreak(s->base);
 }
 
@@ -221,7 +221,8 @@ send_parse(struct send *s, int argc, char **argv)
 int
 mpush_send(int argc, char **argv)
 {
-	struct send s = { .title = "", .wait = SEND_WAIT,
+	struct send s = { .title = "",
+		.wait = SEND_WAIT,
 		.status = MPUSH_EXIT_FAULT };
 	char *input = NULL, *body;
 	const char *text;
@@ -229,8 +230,9 @@ mpush_send(int argc, char **argv)
 
 	send_parse(&s, argc, argv);
 	/* A title alone is a message too; nobody waits at a terminal for it. */
-	text = argc - optind == 2 ? argv[optind + 1] :
-	    isatty(STDIN_FILENO) ? "" : "-";
+	text = argc - optind == 2   ? argv[optind + 1] :
+	       isatty(STDIN_FILENO) ? "" :
+				      "-";
 	len = strlen(text);
 	if (strcmp(text, "-") == 0)
 		text = input = send_read_input(&len);

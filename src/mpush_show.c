@@ -9,7 +9,7 @@
 
 #include "utf8.h"
 
-#define MPUSH_SHOW_INDENT	"    "
+#define MPUSH_SHOW_INDENT "    "
 
 /* The length of the valid character at P, or 0. */
 static size_t
@@ -46,8 +46,8 @@ mpush_show_is_harmless(uint32_t code)
 	if (code < 0x20 || (code >= 0x7f && code < 0xa0))
 		return false;
 	return code != 0x061c && code != 0x200e && code != 0x200f &&
-	    !(code >= 0x2028 && code <= 0x202e) &&
-	    !(code >= 0x2066 && code <= 0x2069) && code != 0xfeff;
+	       !(code >= 0x2028 && code <= 0x202e) &&
+	       !(code >= 0x2066 && code <= 0x2069) && code != 0xfeff;
 }
 
 static void
@@ -68,8 +68,9 @@ mpush_show_text(FILE *fp, const char *text, size_t len, const char *indent)
 		n = mpush_show_char_len(text + i, len - i);
 		if (text[i] == '\n' && indent != NULL)
 			fprintf(fp, "\n%s", indent);
-		else if (text[i] == '\t' || (n > 0 &&
-		    mpush_show_is_harmless(mpush_show_code(text + i, n))))
+		else if (text[i] == '\t' ||
+			 (n > 0 && mpush_show_is_harmless(
+				       mpush_show_code(text + i, n))))
 			fwrite(text + i, 1, n, fp);
 		else
 			mpush_show_escaped(fp, text + i, n == 0 ? 1 : n);

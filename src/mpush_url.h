@@ -8,12 +8,12 @@
 
 #include <stdint.h>
 
-#define MPUSH_URL_MAX	1024	/* bytes, with the NUL */
+#define MPUSH_URL_MAX 1024 /* bytes, with the NUL */
 
 struct mpush_url {
-	char	 host[MPUSH_URL_MAX];	/* without brackets */
+	char host[MPUSH_URL_MAX]; /* without brackets */
 	uint16_t port;
-	char	 path[MPUSH_URL_MAX];	/* "" or "/prefix", no '/' at its end */
+	char path[MPUSH_URL_MAX]; /* "" or "/prefix", no '/' at its end */
 };
 
 /*
@@ -21,7 +21,7 @@ struct mpush_url {
  * a port (else DEFAULT_PORT), a path.  Returns NULL, or a sentence that says
  * what is wrong, which is static.
  */
-const char *mpush_url_parse(const char *text, uint16_t default_port,
-    struct mpush_url *);
+const char *
+mpush_url_parse(const char *text, uint16_t default_port, struct mpush_url *);
 
 #endif

@@ -206,7 +206,7 @@ server_on_event(struct server *s, struct tevent *head)
 		s->stopped_count++;
 		break;
 	default:
-		CHECK(!"event for the acceptor");
+		CHECK_FAIL("an event for the acceptor");
 	}
 }
 

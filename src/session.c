@@ -473,7 +473,7 @@ session_send_flat(struct session *s, const struct tevent_deliver *ev,
 
 	if (evbuffer_reserve_space(out, (ev_ssize_t)(size + WSFRAME_HEADER_MAX),
 		&room, 1) != 1)
-		CHECK(!"memory for a frame");
+		CHECK_FAIL("memory for a frame");
 	head = wsframe_header(room.iov_base, WSFRAME_TEXT, size, NULL);
 	session_print_list((char *)room.iov_base + head, ev);
 	room.iov_len = head + size;
@@ -517,7 +517,7 @@ session_send_referenced(struct session *s, const struct tevent_deliver *ev,
 	    wsframe_header(header, WSFRAME_TEXT, size, NULL));
 	evbuffer_add(out, PROTO_LIST_HEAD, strlen(PROTO_LIST_HEAD));
 	for (i = 0; i < ev->count; i++) {
-		evbuffer_add(out, ",{" + (i == 0), 1 + (i > 0));
+		evbuffer_add(out, i == 0 ? "{" : ",{", i == 0 ? 1 : 2);
 		session_add_text(out, ev->item[i].message);
 		evbuffer_add(out, tail,
 		    (size_t)(session_copy_mid(tail, ev->item[i].mid) - tail));

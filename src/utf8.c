@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define UTF8_HIGH_BITS	UINT64_C(0x8080808080808080)
-#define UTF8_ONES	UINT64_C(0x0101010101010101)
+#define UTF8_HIGH_BITS UINT64_C(0x8080808080808080)
+#define UTF8_ONES      UINT64_C(0x0101010101010101)
 
 /* How many of the first LEN bytes are ASCII, in steps of a word. */
 static size_t

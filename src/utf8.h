@@ -13,9 +13,9 @@
 
 /* Where an incremental check stands; all zero bytes is the start. */
 struct utf8_state {
-	uint8_t	 need;	/* continuation bytes still to come */
-	uint8_t	 lo;	/* least value of the next byte */
-	uint8_t	 hi;	/* greatest value of the next byte */
+	uint8_t need; /* continuation bytes still to come */
+	uint8_t lo;   /* least value of the next byte */
+	uint8_t hi;   /* greatest value of the next byte */
 };
 
 /*
@@ -23,13 +23,13 @@ struct utf8_state {
  * the first byte that cannot be (fail fast, RFC 6455 8.1); the state is then
  * spent.  Whether the text may end here: utf8_complete.
  */
-bool	 utf8_feed(struct utf8_state *, const void *, size_t len);
+bool utf8_feed(struct utf8_state *, const void *, size_t len);
 
 /* True when the text fed so far ends on a whole character. */
-bool	 utf8_complete(const struct utf8_state *);
+bool utf8_complete(const struct utf8_state *);
 
 /* True when LEN bytes are valid UTF-8 as a whole. */
-bool	 utf8_valid(const void *, size_t len);
+bool utf8_valid(const void *, size_t len);
 
 /*
  * Copy LEN bytes to DST as valid UTF-8 without U+0000: each maximal invalid
@@ -37,6 +37,6 @@ bool	 utf8_valid(const void *, size_t len);
  * DST has room for 3 * LEN bytes and does not overlap SRC.  Returns the number
  * of bytes written; no NUL is appended.
  */
-size_t	 utf8_clean(char *dst, const void *src, size_t len);
+size_t utf8_clean(char *dst, const void *src, size_t len);
 
 #endif

@@ -25,6 +25,7 @@
 
 #define WORKER_BATCH  512  /* events of one channel in a turn */
 #define WORKER_TIMERS 1024 /* timers in a turn */
+#define WORKER_HOLD   4    /* turns without waking the broker, at most */
 #define WORKER_GRACE  3000 /* milliseconds from STOP to the end */
 #define WORKER_RETRY  1    /* milliseconds, while a pipe is full */
 
@@ -47,6 +48,8 @@ struct worker {
 	uint64_t tick_at; /* when tick_event fires; 0: it is not set */
 	uint64_t stop_at; /* when the last connections are cut */
 	bool stopping, stopped, quit;
+	size_t unrung;     /* events the broker has not been woken for */
+	unsigned int held; /* turns for which that was put off */
 	/* The accept that is under way; one at a time. */
 	struct tevent_accept *accepting;
 	unsigned int accept_left;
@@ -463,8 +466,27 @@ static void
 worker_flush(struct worker *w)
 {
 	conns_settle(&w->conns);
-	channel_flush(w->links.to_broker);
 	channel_flush(w->links.to_acceptor);
+}
+
+/*
+ * Wake the broker: not for the first event, while more keep coming in, for a
+ * wake-up costs more than handling one.  True when it was put off.
+ */
+static bool
+worker_ring_broker(struct worker *w)
+{
+	size_t sent = channel_unflushed(w->links.to_broker);
+
+	if (sent > w->unrung && w->held < WORKER_HOLD) {
+		w->unrung = sent;
+		w->held++;
+		return true;
+	}
+	w->unrung = 0;
+	w->held = 0;
+	channel_flush(w->links.to_broker);
+	return false;
 }
 
 /* All of a turn but what libevent calls back; true when there may be more. */
@@ -476,7 +498,6 @@ worker_turn(struct worker *w)
 	w->now = clock_mono_ms();
 	conns_settle(&w->conns);
 	worker_end_accept(w);
-	channel_flush(w->links.to_broker);
 	busy = worker_drain(w, w->links.from_broker);
 	busy |= worker_drain(w, w->links.from_acceptor);
 	worker_begin_accept(w);
@@ -484,6 +505,7 @@ worker_turn(struct worker *w)
 	worker_flush(w);
 	worker_check_stop(w);
 	channel_flush(w->links.to_acceptor);
+	busy |= worker_ring_broker(w);
 	return busy || w->accepting != NULL;
 }
 

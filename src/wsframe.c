@@ -8,19 +8,19 @@
 
 #include "check.h"
 
-#define WSFRAME_FIN		0x80
-#define WSFRAME_RSV		0x70
-#define WSFRAME_OPCODE		0x0f
-#define WSFRAME_MASKED		0x80
-#define WSFRAME_LENGTH		0x7f
-#define WSFRAME_LENGTH_16	126
-#define WSFRAME_LENGTH_64	127
-#define WSFRAME_BUF_MIN		256	/* bytes */
+#define WSFRAME_FIN       0x80
+#define WSFRAME_RSV       0x70
+#define WSFRAME_OPCODE    0x0f
+#define WSFRAME_MASKED    0x80
+#define WSFRAME_LENGTH    0x7f
+#define WSFRAME_LENGTH_16 126
+#define WSFRAME_LENGTH_64 127
+#define WSFRAME_BUF_MIN   256 /* bytes */
 
 /* A frame's header, decoded. */
 struct wsframe_head {
-	uint64_t len;		/* of the payload */
-	size_t size;		/* of the header itself */
+	uint64_t len; /* of the payload */
+	size_t size;  /* of the header itself */
 	uint8_t opcode;
 	bool fin;
 	uint8_t mask[4];
@@ -139,9 +139,9 @@ wsframe_first_fault(const struct wsframe_decoder *d, const uint8_t *p)
 		return "reserved bit set";
 	if (masked != (d->role == WSFRAME_SERVER))
 		return masked ? "masked frame from a server" :
-		    "unmasked frame from a client";
-	if (opcode > WSFRAME_PONG || (opcode > WSFRAME_BINARY &&
-	    opcode < WSFRAME_CLOSE))
+				"unmasked frame from a client";
+	if (opcode > WSFRAME_PONG ||
+	    (opcode > WSFRAME_BINARY && opcode < WSFRAME_CLOSE))
 		return "reserved opcode";
 	if (wsframe_is_control(opcode)) {
 		if (!(p[0] & WSFRAME_FIN))
@@ -178,7 +178,7 @@ wsframe_close_code_valid(unsigned int code)
 	if (code >= 3000 && code <= 4999)
 		return true;
 	return code >= 1000 && code <= 1014 && code != 1004 && code != 1005 &&
-	    code != 1006;
+	       code != 1006;
 }
 
 static enum wsframe_result
@@ -218,7 +218,7 @@ wsframe_take_control(struct wsframe_decoder *d, const struct wsframe_head *h,
 	d->payload_len = (size_t)h->len;
 	*used = h->size + d->payload_len;
 	return h->opcode == WSFRAME_CLOSE ? wsframe_take_close(d) :
-	    WSFRAME_CONTROL;
+					    WSFRAME_CONTROL;
 }
 
 /* Have room for EXTRA bytes more; the message limit is already kept. */
@@ -262,8 +262,7 @@ wsframe_deliver(struct wsframe_decoder *d, const uint8_t *payload, size_t len)
 static bool
 wsframe_check_text(struct wsframe_decoder *d, const uint8_t *p, size_t len)
 {
-	return d->message_opcode != WSFRAME_TEXT ||
-	    utf8_feed(&d->utf8, p, len);
+	return d->message_opcode != WSFRAME_TEXT || utf8_feed(&d->utf8, p, len);
 }
 
 /* Go on with the payload of the data frame that is under way. */

@@ -15,8 +15,8 @@
 
 #include "utf8.h"
 
-#define WSFRAME_HEADER_MAX	14	/* bytes: 2 + 8 length + 4 mask */
-#define WSFRAME_CONTROL_MAX	125	/* payload of a control frame, 5.5 */
+#define WSFRAME_HEADER_MAX  14  /* bytes: 2 + 8 length + 4 mask */
+#define WSFRAME_CONTROL_MAX 125 /* payload of a control frame, 5.5 */
 
 enum wsframe_opcode {
 	WSFRAME_CONTINUATION = 0x0,
@@ -32,55 +32,55 @@ enum wsframe_close {
 	WSFRAME_NORMAL = 1000,
 	WSFRAME_GOING_AWAY = 1001,
 	WSFRAME_PROTOCOL_ERROR = 1002,
-	WSFRAME_NO_STATUS = 1005,	/* never on the wire */
+	WSFRAME_NO_STATUS = 1005, /* never on the wire */
 	WSFRAME_INVALID_DATA = 1007,
 	WSFRAME_POLICY = 1008,
 	WSFRAME_TOO_BIG = 1009,
 	WSFRAME_INTERNAL = 1011,
 	WSFRAME_TRY_AGAIN = 1013,
-	WSFRAME_REPLACED = 4001,	/* mpush: another connection took the id */
+	WSFRAME_REPLACED = 4001, /* mpush: another connection took the id */
 };
 
 enum wsframe_role {
-	WSFRAME_SERVER,		/* decodes masked frames, sends unmasked */
-	WSFRAME_CLIENT,		/* the other way round */
+	WSFRAME_SERVER, /* decodes masked frames, sends unmasked */
+	WSFRAME_CLIENT, /* the other way round */
 };
 
 /* What wsframe_decode found. */
 enum wsframe_result {
-	WSFRAME_MORE,		/* nothing whole yet: give more bytes */
-	WSFRAME_MESSAGE,	/* a text or binary message is complete */
-	WSFRAME_CONTROL,	/* a ping, pong or close frame is complete */
-	WSFRAME_ERROR,		/* the peer broke the protocol: see close_code */
+	WSFRAME_MORE,    /* nothing whole yet: give more bytes */
+	WSFRAME_MESSAGE, /* a text or binary message is complete */
+	WSFRAME_CONTROL, /* a ping, pong or close frame is complete */
+	WSFRAME_ERROR,   /* the peer broke the protocol: see close_code */
 };
 
 struct wsframe_decoder {
 	/* Result of the last call; payload lives until the next call. */
-	enum wsframe_opcode	 opcode;	/* TEXT, BINARY, CLOSE, PING, PONG */
-	const uint8_t		*payload;	/* unmasked; into the caller's bytes or buf */
-	size_t			 payload_len;
-	uint16_t		 close_code;	/* of a CLOSE or an ERROR */
-	const char		*reason;	/* of an ERROR: static text for log and close */
+	enum wsframe_opcode opcode; /* TEXT, BINARY, CLOSE, PING, PONG */
+	const uint8_t *payload; /* unmasked; into the caller's bytes or buf */
+	size_t payload_len;
+	uint16_t close_code; /* of a CLOSE or an ERROR */
+	const char *reason;  /* of an ERROR: static text for log and close */
 
 	/* Private. */
-	size_t			 max_message;
-	uint8_t			*buf;
-	size_t			 buf_len, buf_size;
-	uint64_t		 frame_left;	/* payload bytes of the frame to come */
-	uint8_t			 mask[4];
-	uint8_t			 mask_pos;
-	uint8_t			 message_opcode; /* 0 when no message is open */
-	bool			 in_frame, fin, failed;
-	enum wsframe_role	 role;
-	struct utf8_state	 utf8;
+	size_t max_message;
+	uint8_t *buf;
+	size_t buf_len, buf_size;
+	uint64_t frame_left; /* payload bytes of the frame to come */
+	uint8_t mask[4];
+	uint8_t mask_pos;
+	uint8_t message_opcode; /* 0 when no message is open */
+	bool in_frame, fin, failed;
+	enum wsframe_role role;
+	struct utf8_state utf8;
 };
 
 /* Start a decoder; MAX_MESSAGE is the largest message in bytes, over all its fragments. */
-void	 wsframe_init(struct wsframe_decoder *, enum wsframe_role,
-	    size_t max_message);
+void
+wsframe_init(struct wsframe_decoder *, enum wsframe_role, size_t max_message);
 
 /* Free what the decoder holds; safe on a zeroed decoder. */
-void	 wsframe_done(struct wsframe_decoder *);
+void wsframe_done(struct wsframe_decoder *);
 
 /*
  * Decode from LEN contiguous bytes, which are unmasked in place.  Sets *USED
@@ -100,27 +100,27 @@ void	 wsframe_done(struct wsframe_decoder *);
  * every further call returns it again.
  */
 enum wsframe_result wsframe_decode(struct wsframe_decoder *, uint8_t *bytes,
-	    size_t len, size_t *used);
+    size_t len, size_t *used);
 
 /*
  * Write the header of one unfragmented frame to OUT (WSFRAME_HEADER_MAX bytes
  * of room).  MASK is NULL for a server, else the four bytes of the key, with
  * which the caller masks the payload (wsframe_mask).  Returns its length.
  */
-size_t	 wsframe_header(uint8_t *out, enum wsframe_opcode, uint64_t len,
-	    const uint8_t *mask);
+size_t wsframe_header(uint8_t *out, enum wsframe_opcode, uint64_t len,
+    const uint8_t *mask);
 
 /* XOR LEN bytes with the key, from position POS of the payload on; 5.3. */
-void	 wsframe_mask(uint8_t *, size_t len, const uint8_t mask[4], size_t pos);
+void wsframe_mask(uint8_t *, size_t len, const uint8_t mask[4], size_t pos);
 
 /*
  * Write a close frame's payload to OUT (WSFRAME_CONTROL_MAX bytes of room):
  * the code and as much of REASON (UTF-8, may be NULL) as fits on a whole
  * character.  Returns its length.
  */
-size_t	 wsframe_close_payload(uint8_t *out, uint16_t code, const char *reason);
+size_t wsframe_close_payload(uint8_t *out, uint16_t code, const char *reason);
 
 /* True for codes that a peer may send in a close frame (7.4.1, 7.4.2, IANA). */
-bool	 wsframe_close_code_valid(unsigned int code);
+bool wsframe_close_code_valid(unsigned int code);
 
 #endif

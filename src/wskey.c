@@ -12,8 +12,8 @@
 
 #include "check.h"
 
-#define WSKEY_GUID	"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"	/* RFC 6455 1.3 */
-#define WSKEY_BYTES	16
+#define WSKEY_GUID  "258EAFA5-E914-47DA-95CA-C5AB0DC85B11" /* RFC 6455 1.3 */
+#define WSKEY_BYTES 16
 
 bool
 wskey_valid(const char *key)
@@ -22,8 +22,8 @@ wskey_valid(const char *key)
 
 	/* b64_pton passes over white space, which has no place here. */
 	return strlen(key) == WSKEY_NONCE_SIZE - 1 &&
-	    strpbrk(key, " \t\r\n\v\f") == NULL &&
-	    b64_pton(key, bytes, sizeof(bytes)) == WSKEY_BYTES;
+	       strpbrk(key, " \t\r\n\v\f") == NULL &&
+	       b64_pton(key, bytes, sizeof(bytes)) == WSKEY_BYTES;
 }
 
 void
@@ -37,7 +37,7 @@ wskey_accept(const char *key, char out[WSKEY_ACCEPT_SIZE])
 	SHA1Update(&ctx, (const uint8_t *)WSKEY_GUID, strlen(WSKEY_GUID));
 	SHA1Final(digest, &ctx);
 	CHECK(b64_ntop(digest, sizeof(digest), out, WSKEY_ACCEPT_SIZE) ==
-	    WSKEY_ACCEPT_SIZE - 1);
+	      WSKEY_ACCEPT_SIZE - 1);
 }
 
 void
@@ -47,5 +47,5 @@ wskey_nonce(char out[WSKEY_NONCE_SIZE])
 
 	arc4random_buf(bytes, sizeof(bytes));
 	CHECK(b64_ntop(bytes, sizeof(bytes), out, WSKEY_NONCE_SIZE) ==
-	    WSKEY_NONCE_SIZE - 1);
+	      WSKEY_NONCE_SIZE - 1);
 }

@@ -63,8 +63,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	 */
 	root = NULL;
 	if (memchr(body, '\0', len) == NULL)
-		root = json_loadb(
-		    body, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+		root = json_loadb(body, len,
+		    JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
 	if (root != NULL) {
 		CHECK(r == 0);
 		check_value(&fs.title, json_object_get(root, "title"));

@@ -47,8 +47,8 @@ check_id(const char *id, size_t len)
 		return;
 	root = json_loadb(out, proto_login(out, id, len), 0, NULL);
 	CHECK(root != NULL);
-	r = json_unpack(
-	    root, "{s:s,s:{s:o}}", "cmd", &cmd, "data", "name", &value);
+	r = json_unpack(root, "{s:s,s:{s:o}}", "cmd", &cmd, "data", "name",
+	    &value);
 	CHECK(r == 0 && strcmp(cmd, "LOGIN") == 0);
 	name = json_string_value(value);
 	CHECK(name != NULL && json_string_length(value) == len);

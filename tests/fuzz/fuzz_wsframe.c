@@ -15,7 +15,7 @@
 
 #define FUZZ_LIMIT 1024
 
-int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static void
 fuzz_note(FILE *fp, const struct wsframe_decoder *d, enum wsframe_result r)
@@ -27,7 +27,7 @@ fuzz_note(FILE *fp, const struct wsframe_decoder *d, enum wsframe_result r)
 	}
 	CHECK(r != WSFRAME_MESSAGE || d->payload_len <= FUZZ_LIMIT);
 	CHECK(r != WSFRAME_MESSAGE || d->opcode != WSFRAME_TEXT ||
-	    utf8_valid(d->payload, d->payload_len));
+	      utf8_valid(d->payload, d->payload_len));
 	CHECK(d->payload != NULL);
 	fwrite(d->payload, 1, d->payload_len, fp);
 	putc('\n', fp);
@@ -48,7 +48,7 @@ fuzz_feed(struct wsframe_decoder *d, uint8_t *bytes, size_t *from, size_t to,
 		CHECK(d->buf_size <= FUZZ_LIMIT);
 		if (r == WSFRAME_MORE) {
 			CHECK(to - *from <
-			    WSFRAME_HEADER_MAX + WSFRAME_CONTROL_MAX);
+			      WSFRAME_HEADER_MAX + WSFRAME_CONTROL_MAX);
 			return true;
 		}
 		fuzz_note(fp, d, r);

@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define REPLAY_FILE_MAX	(1 << 20)	/* bytes */
+#define REPLAY_FILE_MAX (1 << 20) /* bytes */
 
-int	LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 static void
 replay_file(const char *path)

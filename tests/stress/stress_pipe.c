@@ -152,8 +152,8 @@ worker_run(void *arg)
 }
 
 static void
-broker_handle(
-    struct stress_broker *b, struct stress_worker *w, struct tevent *ev)
+broker_handle(struct stress_broker *b, struct stress_worker *w,
+    struct tevent *ev)
 {
 	if (ev->type == TEVENT_QUIT) {
 		CHECK(w->expected == w->total);

@@ -24,9 +24,9 @@
 #include "message.h"
 #include "tevent.h"
 
-#define WORKERS		2
-#define ACK_TIMEOUT	3000
-#define RESEND		2000
+#define WORKERS     2
+#define ACK_TIMEOUT 3000
+#define RESEND      2000
 
 struct fixture {
 	struct broker *broker;
@@ -216,7 +216,7 @@ ack(struct fixture *f, struct handle session, struct devref device,
 
 	ev->session = session;
 	ev->device = device;
-	ev->count = 2;	/* every mid twice: the second has no effect */
+	ev->count = 2; /* every mid twice: the second has no effect */
 	ev->mids = calloc(2, sizeof(uint64_t));
 	assert_non_null(ev->mids);
 	ev->mids[0] = ev->mids[1] = mid;
@@ -292,13 +292,17 @@ test_mids_are_unique_and_rise(void **state)
 
 	(void)state;
 	assert_int_equal(expect_answer(f, push(f, "reg", "a", 50),
-	    ANSWER_OFFLINE), 50);
+			     ANSWER_OFFLINE),
+	    50);
 	assert_int_equal(expect_answer(f, push(f, "reg", "b", 50),
-	    ANSWER_OFFLINE), 51);
+			     ANSWER_OFFLINE),
+	    51);
 	assert_int_equal(expect_answer(f, push(f, "reg", "c", 7),
-	    ANSWER_OFFLINE), 52);
+			     ANSWER_OFFLINE),
+	    52);
 	assert_int_equal(expect_answer(f, push(f, "reg", "d", 99),
-	    ANSWER_OFFLINE), 99);
+			     ANSWER_OFFLINE),
+	    99);
 	finish(f);
 }
 
@@ -357,8 +361,8 @@ test_confirmation_after_reconnect_still_answers(void **state)
 static void
 test_resend_doubles_to_the_cap(void **state)
 {
-	static const uint64_t waits[] = { 2000, 4000, 8000, 16000, 32000,
-		60000, 60000 };
+	static const uint64_t waits[] = { 2000, 4000, 8000, 16000, 32000, 60000,
+		60000 };
 	struct fixture *f = start("ACK_TIMEOUT=86400");
 	struct devref d;
 	struct handle s = login(f, "dev", &d);
@@ -392,9 +396,9 @@ test_sign_of_life_resends_after_the_interval_only(void **state)
 	session_event(f, TEVENT_ALIVE, s, d);
 	expect_nothing(f, 1);
 	pass(f, RESEND / 2 + 16);
-	expect_delivery(f, s, 1, true);		/* by the timer */
+	expect_delivery(f, s, 1, true); /* by the timer */
 	pass(f, RESEND + 16);
-	expect_nothing(f, 1);			/* the timer is at 4 s now */
+	expect_nothing(f, 1); /* the timer is at 4 s now */
 	session_event(f, TEVENT_ALIVE, s, d);
 	expect_delivery(f, s, 1, true);
 	session_event(f, TEVENT_ALIVE, s, d);

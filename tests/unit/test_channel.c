@@ -276,8 +276,8 @@ test_event_types(void **state)
 		tevent_free(&ev);
 		assert_null(ev);
 		for (other = 0; other < type; other++)
-			assert_string_not_equal(
-			    tevent_name((enum tevent_type)type),
+			assert_string_not_equal(tevent_name(
+						    (enum tevent_type)type),
 			    tevent_name((enum tevent_type)other));
 	}
 	tevent_free(&ev);

@@ -313,10 +313,10 @@ test_token_faults(void **state)
 {
 	(void)state;
 	check_fault("\n\n{}", "f:1: TOKEN is required\n");
-	check_fault(
-	    "{\n\"TOKEN\": \"\"}", "f:2: TOKEN: a token cannot be empty\n");
-	check_fault(
-	    "{\"TOKEN\":\n[]}", "f:1: TOKEN: cannot be an empty list\n");
+	check_fault("{\n\"TOKEN\": \"\"}",
+	    "f:2: TOKEN: a token cannot be empty\n");
+	check_fault("{\"TOKEN\":\n[]}",
+	    "f:1: TOKEN: cannot be an empty list\n");
 	check_fault("{\"TOKEN\": [\n\"a\",\n\"\"]}",
 	    "f:3: TOKEN: a token cannot be empty\n");
 	check_fault("{\"TOKEN\": null}",
@@ -337,8 +337,8 @@ test_token_length(void **state)
 	conf_unref(&c);
 	snprintf(text, CONF_TOKEN_MAX + 64, "{\"TOKEN\": \"%0*d\"}",
 	    CONF_TOKEN_MAX + 1, 0);
-	check_fault(
-	    text, "f:1: TOKEN: a token cannot be longer than 65536 bytes\n");
+	check_fault(text,
+	    "f:1: TOKEN: a token cannot be longer than 65536 bytes\n");
 	free(text);
 }
 
@@ -392,17 +392,17 @@ test_syntax(void **state)
 	check_fault("{\"TOKEN\":\n\"a\",}",
 	    "f:2: a key in double quotes is expected (or is there a comma too "
 	    "many?)\n");
-	check_fault(
-	    "{\"TOKEN\"\n\"a\"}", "f:2: a colon is expected after the key\n");
-	check_fault(
-	    "{\"TOKEN\": [\"a\"\n\"b\"]}", "f:2: a comma or ] is expected\n");
+	check_fault("{\"TOKEN\"\n\"a\"}",
+	    "f:2: a colon is expected after the key\n");
+	check_fault("{\"TOKEN\": [\"a\"\n\"b\"]}",
+	    "f:2: a comma or ] is expected\n");
 	check_fault("{\"TOKEN\": abc}",
 	    "f:1: not valid JSON (is a string without its quotes?)\n");
 	check_fault("{\"TOKEN\": \"a\"",
 	    "f:1: the text ends too early: a \", ] "
 	    "or } is missing\n");
-	check_fault(
-	    "{\"TOKEN\": \"a\"}\n}", "f:2: nothing can follow the closing }\n");
+	check_fault("{\"TOKEN\": \"a\"}\n}",
+	    "f:2: nothing can follow the closing }\n");
 	check_fault("\n5", "f:2: must be one JSON object, in { and }\n");
 	check_fault("\n[5]", "f:2: must be one JSON object, in { and }\n");
 	check_fault("{\"WORKERS\":\n99999999999999999999}",
@@ -494,8 +494,8 @@ test_fault_limit(void **state)
 		lines += report[i] == '\n';
 	assert_int_equal(lines, CONF_FAULTS_MAX + 1);
 	assert_non_null(strstr(report, "f:100: REGISTERS: "));
-	assert_non_null(strstr(
-	    report, "\nf:1: more than 100 faults, the rest is not shown\n"));
+	assert_non_null(strstr(report,
+	    "\nf:1: more than 100 faults, the rest is not shown\n"));
 	free(text);
 }
 
@@ -512,11 +512,11 @@ test_registers_limit(void **state)
 	conf_unref(&c);
 	assert_null(load_member("\"MAX_DEVICES\": 1,\n\"REGISTERS\": [\"a\",\n"
 				"\"b\"]"));
-	assert_string_equal(
-	    report, "f:3: REGISTERS: 2 devices are more than MAX_DEVICES, 1\n");
+	assert_string_equal(report,
+	    "f:3: REGISTERS: 2 devices are more than MAX_DEVICES, 1\n");
 	assert_null(load("{}", settings));
-	assert_string_equal(
-	    report, "-o REGISTERS: 2 devices are more than MAX_DEVICES, 1\n");
+	assert_string_equal(report,
+	    "-o REGISTERS: 2 devices are more than MAX_DEVICES, 1\n");
 }
 
 static void
@@ -568,8 +568,8 @@ test_bare_strings(void **state)
 	check_token_setting("TOKEN=\"5\"", "5");
 	check_token_setting("TOKEN=a b\"", "a b\"");
 	check_token_setting("TOKEN=[\"q\"]", "q");
-	check_token_setting(
-	    "TOKEN=99999999999999999999", "99999999999999999999");
+	check_token_setting("TOKEN=99999999999999999999",
+	    "99999999999999999999");
 	assert_null(load("{}", bad));
 	assert_string_equal(report,
 	    "-o TOKEN: must be valid UTF-8\n"
@@ -693,8 +693,8 @@ test_needs_restart(void **state)
 	assert_string_equal(restart_for("\"WS_PORT\": 1"), "WS_PORT");
 	assert_string_equal(restart_for("\"HTTP_PORT\": 1"), "HTTP_PORT");
 	assert_string_equal(restart_for("\"LISTEN\": \"*\""), "LISTEN");
-	assert_string_equal(
-	    restart_for("\"LISTEN\": [\"127.0.0.1\", \"::2\"]"), "LISTEN");
+	assert_string_equal(restart_for("\"LISTEN\": [\"127.0.0.1\", \"::2\"]"),
+	    "LISTEN");
 	assert_string_equal(restart_for("\"WORKERS\": 256"), "WORKERS");
 	assert_string_equal(restart_for("\"STATE_DIR\": \"/s\""), "STATE_DIR");
 	assert_string_equal(restart_for("\"PIDFILE\": \"/s\""), "PIDFILE");

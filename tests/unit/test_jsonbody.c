@@ -74,14 +74,14 @@ test_members(void **state)
 	check_parse("{\"title\":\"a\",\"content\":\"b\"}", "a", "b");
 	check_parse(" {\t\"content\" :\r\n\"b\" , \"x\" : [ ] } \n", NULL, "b");
 	check_parse("\xef\xbb\xbf{\"title\":\"a\"}", "a", NULL);
-	check_parse(
-	    "{\"x\":{\"title\":\"n\"},\"y\":[{\"content\":1}]}", NULL, NULL);
+	check_parse("{\"x\":{\"title\":\"n\"},\"y\":[{\"content\":1}]}", NULL,
+	    NULL);
 	check_parse("{\"Title\":\"a\",\"titles\":1,\"\":2}", NULL, NULL);
 	check_parse("{\"\\u0074itle\":\"a\"}", "a", NULL);
 	check_parse("{\"\\u0063\\u006f\\u006e\\u0074\\u0065\\u006e\\u0074\":1}",
 	    NULL, "1");
-	check_parse(
-	    "{\"x\\\"title\":1,\"]},{\":\"}{\",\"title\":2}", "2", NULL);
+	check_parse("{\"x\\\"title\":1,\"]},{\":\"}{\",\"title\":2}", "2",
+	    NULL);
 	check_parse("{}", NULL, NULL);
 }
 
@@ -168,8 +168,8 @@ test_nested(void **state)
 	    "[\"a b\",\"\xc3\xa9/\\\"\\\\\\n\\u0001\"]");
 	check_content("[\"\\ud800\\u0000\"]", "[\"" FFFD FFFD "\"]");
 	check_content("[\"]\",\"\\\"]\"]", "[\"]\",\"\\\"]\"]");
-	check_content(
-	    "[18446744073709551616,1e999]", "[18446744073709551616,1e999]");
+	check_content("[18446744073709551616,1e999]",
+	    "[18446744073709551616,1e999]");
 }
 
 static void

@@ -78,8 +78,8 @@ test_levels(void **state)
 	log_set_level(LOG_DEBUG);
 	assert_true(log_enabled(LOG_DEBUG));
 	capture(write_each_level);
-	assert_string_equal(
-	    got, "area[1]: error\nwarning\nnotice\ninfo\ndebug\ndebug\n");
+	assert_string_equal(got,
+	    "area[1]: error\nwarning\nnotice\ninfo\ndebug\ndebug\n");
 	log_set_level(LOG_ERR);
 	capture(write_each_level);
 	assert_string_equal(got, "area[1]: error\n");

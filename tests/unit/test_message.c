@@ -76,9 +76,9 @@ test_escape_places(void **state)
 	for (i = 0; i < sizeof(src); i++) {
 		for (k = 0; k < 3; k++) {
 			memset(src,
-			    (int)(k == 0   ? '!'
-				  : k == 1 ? 0x80
-					   : 0xff),
+			    (int)(k == 0 ? '!' :
+				  k == 1 ? 0x80 :
+					   0xff),
 			    sizeof(src));
 			src[i] = special[k];
 			memcpy(want, src, i);

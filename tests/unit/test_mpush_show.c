@@ -39,9 +39,13 @@ test_text_is_made_harmless(void **state)
 		    "\xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x94\x94" },
 		{ "\x1b[2J", "\\x1b[2J" },
 		{ "a\rb\x7f", "a\\x0db\\x7f" },
-		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" },		/* C1 CSI */
-		{ "\xe2\x80\xae" "gpj", "\\xe2\\x80\\xaegpj" },	/* RLO */
-		{ "\xe2\x81\xa6x", "\\xe2\\x81\\xa6x" },	/* LRI */
+		{ "\xc2\x9b"
+		  "31m",
+		    "\\xc2\\x9b31m" }, /* C1 CSI */
+		{ "\xe2\x80\xae"
+		  "gpj",
+		    "\\xe2\\x80\\xaegpj" },              /* RLO */
+		{ "\xe2\x81\xa6x", "\\xe2\\x81\\xa6x" }, /* LRI */
 		{ "\xff\xc3", "\\xff\\xc3" },
 	};
 	char *out;

@@ -34,8 +34,8 @@ parse(const char *type, const char *text, size_t len, struct fields *fs)
 }
 
 static void
-check_type(
-    const char *type, const char *text, const char *title, const char *content)
+check_type(const char *type, const char *text, const char *title,
+    const char *content)
 {
 	struct fields fs;
 
@@ -71,13 +71,13 @@ static void
 test_parts(void **state)
 {
 	(void)state;
-	check_parse(
-	    PART("\"title\"") "T\r\n" PART("\"content\"") "C" END, "T", "C");
-	check_parse(
-	    PART("content") "a\r\n\r\nb\r\n" END, NULL, "a\r\n\r\nb\r\n");
+	check_parse(PART("\"title\"") "T\r\n" PART("\"content\"") "C" END, "T",
+	    "C");
+	check_parse(PART("content") "a\r\n\r\nb\r\n" END, NULL,
+	    "a\r\n\r\nb\r\n");
 	check_parse(PART("\"x\"") "1\r\n" PART("\"title\"") "T" END, "T", NULL);
-	check_parse(
-	    PART("\"title\"") "1\r\n" PART("\"title\"") "2" END, "1", NULL);
+	check_parse(PART("\"title\"") "1\r\n" PART("\"title\"") "2" END, "1",
+	    NULL);
 	check_parse(PART("\"Title\"") "1" END, NULL, NULL);
 	check_parse("preamble\r\n" PART("\"title\"") "T" END "epilogue\r\n--b",
 	    "T", NULL);
@@ -118,8 +118,8 @@ test_false_delimiters(void **state)
 	    "x--b--\r\n--bb\r\n--B\r\n-b", NULL);
 	check_parse(PART("\"title\"") "--b x\r\n --b--\r\n--b-\r\n--b--x" END,
 	    "--b x\r\n --b--\r\n--b-\r\n--b--x", NULL);
-	check_parse(
-	    "x" PART("\"title\"") "T" PART("\"title\"") "U" END, NULL, NULL);
+	check_parse("x" PART("\"title\"") "T" PART("\"title\"") "U" END, NULL,
+	    NULL);
 }
 
 static void
@@ -133,8 +133,8 @@ test_headers(void **state)
 	check_parse("--b\r\nContent-Disposition: attachment; name=title\r\n\r\n"
 		    "T" END,
 	    NULL, NULL);
-	check_parse(
-	    "--b\r\nContent-Disposition: form-data\r\n\r\nT" END, NULL, NULL);
+	check_parse("--b\r\nContent-Disposition: form-data\r\n\r\nT" END, NULL,
+	    NULL);
 	check_parse("--b\r\nX-Content-Disposition: form-data; name=title\r\n"
 		    "\r\nT" END,
 	    NULL, NULL);

@@ -182,9 +182,9 @@ test_login(void **state)
 	assert_memory_equal(out, want, n);
 	memset(id, '"', sizeof(id));
 	n = proto_login(out, id, sizeof(id));
-	assert_int_equal(
-	    n, strlen("{\"cmd\":\"LOGIN\",\"data\":{\"name\":\"\"}}") +
-		   2 * PROTO_ID_MAX);
+	assert_int_equal(n,
+	    strlen("{\"cmd\":\"LOGIN\",\"data\":{\"name\":\"\"}}") +
+		2 * PROTO_ID_MAX);
 	assert_memory_equal(out + n - 5, "\\\"\"}}", 5);
 }
 

@@ -184,15 +184,15 @@ test_limits(void **state)
 	assert_int_equal(status_of("/d?title=1", NULL, "1234", 5), 200);
 	assert_int_equal(status_of("/d?title=12", NULL, "1234", 5), 413);
 	assert_int_equal(status_of("/d?title=123456", NULL, "", 5), 413);
-	assert_int_equal(
-	    status_of("/d?title=%31%32%33%34%35", NULL, "", 5), 200);
+	assert_int_equal(status_of("/d?title=%31%32%33%34%35", NULL, "", 5),
+	    200);
 	/* U+FFFD counts with its three bytes. */
 	assert_int_equal(status_of("/d", NULL, "\xff\xff", 5), 413);
 	/* The size of the body counts, not only what is taken from it. */
 	assert_int_equal(status_of("/d", FORM, "title=1", 6), 413);
 	/* What the body overrides does not. */
-	assert_int_equal(
-	    status_of("/d?title=12345678", FORM, "title=1", 7), 200);
+	assert_int_equal(status_of("/d?title=12345678", FORM, "title=1", 7),
+	    200);
 }
 
 static void

@@ -125,8 +125,8 @@ check_relatives_absent(const struct table *t, size_t i)
 }
 
 static void
-check_all(
-    const struct table *t, struct item *items, size_t count, size_t present)
+check_all(const struct table *t, struct item *items, size_t count,
+    size_t present)
 {
 	char id[ID_ROOM];
 	size_t i, len;

@@ -50,8 +50,8 @@ test_what_is_not_utf8(void **state)
 	static const char *const bad[] = { "\x80", "\xbf", "\xc0\x80",
 		"\xc1\xbf", "\xe0\x80\x80", "\xe0\x9f\xbf", "\xed\xa0\x80",
 		"\xed\xbf\xbf", "\xf0\x80\x80\x80", "\xf0\x8f\xbf\xbf",
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe", "\xff",
-		"\xc3", "\xe2\x82", "\xf0\x9f\x94", "\xc3(", "\xe2(\xa1",
+		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xfe", "\xff", "\xc3",
+		"\xe2\x82", "\xf0\x9f\x94", "\xc3(", "\xe2(\xa1",
 		"abcdefgh\xff", "abcdefg\xc3" };
 	size_t i;
 
@@ -86,13 +86,19 @@ test_clean_replaces_each_maximal_part(void **state)
 		{ "plain", 5, "plain" },
 		{ "a\0b", 3, "a" FFFD "b" },
 		{ "\xff\xfe", 2, FFFD FFFD },
-		{ "\xe2\x82" "x", 3, FFFD "x" },
+		{ "\xe2\x82"
+		  "x",
+		    3, FFFD "x" },
 		{ "\xf0\x9f\x94", 3, FFFD },
 		{ "\xe0\x80\x80", 3, FFFD FFFD FFFD },
 		{ "\xed\xa0\x80", 3, FFFD FFFD FFFD },
-		{ "\xf1\x80\x80\xe1\x80\xc2" "b", 7, FFFD FFFD FFFD "b" },
+		{ "\xf1\x80\x80\xe1\x80\xc2"
+		  "b",
+		    7, FFFD FFFD FFFD "b" },
 		{ "\xe4\xbd\xa0", 3, "\xe4\xbd\xa0" },
-		{ "12345678\0" "12345678", 17, "12345678" FFFD "12345678" },
+		{ "12345678\0"
+		  "12345678",
+		    17, "12345678" FFFD "12345678" },
 		{ "", 0, "" },
 	};
 	char out[64];

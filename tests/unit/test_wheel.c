@@ -292,8 +292,9 @@ test_every_slot(void **state)
 				WHEEL_TICK);
 			assert_null(
 			    wheel_pop(&w, (now + away) * WHEEL_TICK - 1));
-			assert_ptr_equal(
-			    wheel_pop(&w, (now + away) * WHEEL_TICK), &t);
+			assert_ptr_equal(wheel_pop(&w,
+					     (now + away) * WHEEL_TICK),
+			    &t);
 			assert_int_equal(wheel_wait(&w, 0), -1);
 		}
 	}

@@ -142,7 +142,9 @@ test_messages_and_fragments(void **state)
 	add_text(s, 0x80, "lo");
 	add_text(s, 0x02, "");
 	add_text(s, 0x80, "");
-	add_text(s, 0x88, "\x03\xe8" "bye");
+	add_text(s, 0x88,
+	    "\x03\xe8"
+	    "bye");
 	expect(s, "1:Hello;2:bin\xff;1:;9:ping;a:pong;1:Hello;2:;C1000;");
 	free(s);
 }
@@ -162,8 +164,8 @@ test_lengths(void **state)
 			snprintf(want, sizeof(want), "2:%zu bytes;",
 			    lengths[i]);
 		else
-			snprintf(want, sizeof(want), "2:%.*s;",
-			    (int)lengths[i], payload);
+			snprintf(want, sizeof(want), "2:%.*s;", (int)lengths[i],
+			    payload);
 		expect_one(0x82, payload, lengths[i], want);
 	}
 	expect_one(0x82, payload, LIMIT + 1, "E1009;");
@@ -349,9 +351,13 @@ test_close_payloads(void **state)
 		unsigned int from, to;
 		bool good;
 	} ranges[] = {
-		{ 0, 999, false }, { 1000, 1003, true }, { 1004, 1006, false },
-		{ 1007, 1014, true }, { 1015, 2999, false },
-		{ 3000, 4999, true }, { 5000, 65535, false },
+		{ 0, 999, false },
+		{ 1000, 1003, true },
+		{ 1004, 1006, false },
+		{ 1007, 1014, true },
+		{ 1015, 2999, false },
+		{ 3000, 4999, true },
+		{ 5000, 65535, false },
 	};
 	char want[16];
 	uint8_t p[2];
@@ -365,8 +371,8 @@ test_close_payloads(void **state)
 			    ranges[i].good);
 		p[0] = (uint8_t)(ranges[i].from >> 8);
 		p[1] = (uint8_t)ranges[i].from;
-		snprintf(want, sizeof(want), ranges[i].good ? "C%u;" :
-		    "E1002;", ranges[i].from);
+		snprintf(want, sizeof(want), ranges[i].good ? "C%u;" : "E1002;",
+		    ranges[i].from);
 		expect_one(0x88, p, 2, want);
 	}
 	expect_one(0x88, "", 0, "C1005;");
@@ -391,7 +397,8 @@ test_idle_decoder_holds_no_memory(void **state)
 	    WSFRAME_MESSAGE);
 	assert_non_null(d.buf);
 	assert_int_equal(wsframe_decode(&d, s->bytes + used, s->len - used,
-	    &used), WSFRAME_CONTROL);
+			     &used),
+	    WSFRAME_CONTROL);
 	assert_null(d.buf);
 	wsframe_done(&d);
 	free(s);

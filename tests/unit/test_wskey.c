@@ -25,10 +25,11 @@ test_accept_of_the_rfc(void **state)
 static void
 test_key_is_base64_of_16_bytes(void **state)
 {
-	static const char *const bad[] = { "", "dGhlIHNhbXBsZSBub25jZQ=",
-		"dGhlIHNhbXBsZSBub25jZQ", "dGhlIHNhbXBsZSBub25jZQ===",
-		"dGhlIHNhbXBsZSBub25jZQA=", "dGhlIHNhbXBsZSBub25j!Q==",
-		" GhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZWFh" };
+	static const char *const bad[] = { "",
+		"dGhlIHNhbXBsZSBub25jZQ=", "dGhlIHNhbXBsZSBub25jZQ",
+		"dGhlIHNhbXBsZSBub25jZQ===", "dGhlIHNhbXBsZSBub25jZQA=",
+		"dGhlIHNhbXBsZSBub25j!Q==", " GhlIHNhbXBsZSBub25jZQ==",
+		"dGhlIHNhbXBsZSBub25jZWFh" };
 	size_t i;
 
 	(void)state;
