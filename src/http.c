@@ -201,18 +201,24 @@ http_add_body(struct conn *c, const struct http_reply *r)
 	struct evhttp_request *req = c->req;
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
 	struct evbuffer *body = evhttp_request_get_output_buffer(req);
-	char json[HTTP_REPLY_MAX];
+	char json[HTTP_REPLY_MAX], digits[24];
+	size_t len;
 
 	if (r->word == NULL ||
 	    evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
 		return;
 	if (c->wants_json) {
+		len = http_print_json(json, req, r);
 		evhttp_add_header(headers, "Content-Type", "application/json");
-		evbuffer_add(body, json, http_print_json(json, req, r));
+		evbuffer_add(body, json, len);
 	} else {
+		len = strlen(r->word);
 		evhttp_add_header(headers, "Content-Type", "text/plain");
-		evbuffer_add(body, r->word, strlen(r->word));
+		evbuffer_add(body, r->word, len);
 	}
+	/* evhttp would leave it out in HTTP/1.0, as nginx speaks it. */
+	snprintf(digits, sizeof(digits), "%zu", len);
+	evhttp_add_header(headers, "Content-Length", digits);
 }
 
 static void

@@ -335,10 +335,29 @@ listen_on_message(struct listen *l)
 	json_decref(root);
 }
 
+/* Answer a close with its code, at once: nothing is sent after it. */
+static void
+listen_answer_close(struct listen *l)
+{
+	struct evbuffer *out = bufferevent_get_output(l->bev);
+	uint8_t payload[WSFRAME_CONTROL_MAX];
+	size_t len = 0;
+
+	if (l->decoder.close_code != WSFRAME_NO_STATUS)
+		len =
+		    wsframe_close_payload(payload, l->decoder.close_code, NULL);
+	listen_send(l, WSFRAME_CLOSE, payload, len);
+	evbuffer_unfreeze(out, 1);
+	(void)evbuffer_write(out, bufferevent_getfd(l->bev));
+}
+
 static void
 listen_on_close(struct listen *l)
 {
 	char why[64];
+
+	if (l->state != LISTEN_CLOSING)
+		listen_answer_close(l);
 
 	if (l->decoder.close_code == WSFRAME_REPLACED && !l->over) {
 		warnx("another connection has taken over %s", l->device);
