@@ -22,7 +22,7 @@
 #include "thread.h"
 #include "wheel.h"
 
-#define BROKER_BATCH  256  /* events of one channel in a turn */
+#define BROKER_BATCH  1024 /* events in a turn */
 #define BROKER_TIMERS 1024 /* timers in a turn */
 #define BROKER_RETRY  1    /* milliseconds, while a pipe is full */
 
@@ -458,17 +458,43 @@ static void (*const handlers[TEVENT_TYPES])(struct broker *,
 	[TEVENT_ALIVE] = broker_on_alive,
 };
 
-/* Handle a share of what one thread has sent; true when any. */
-static bool
-broker_drain(struct broker *b, struct channel *from)
+/*
+ * The channel whose next event was sent first.  A device that is gone, or a
+ * confirmation, is known before the push that somebody made because of it,
+ * though it came through another worker.
+ */
+static struct channel *
+broker_first_channel(struct broker *b)
 {
+	struct channel *first = NULL;
+	uint64_t at, first_at = UINT64_MAX;
+	size_t i;
+
+	if (b->acceptor != NULL && channel_ready(b->acceptor))
+		return b->acceptor;
+	for (i = 0; i < b->worker_count; i++) {
+		at = channel_head_time(b->workers[i].from);
+		if (at < first_at) {
+			first_at = at;
+			first = b->workers[i].from;
+		}
+	}
+	return first;
+}
+
+/* Handle a share of what was sent; true when there was any. */
+static bool
+broker_drain(struct broker *b)
+{
+	struct channel *from;
 	struct tevent *ev;
 	int i;
 
 	for (i = 0; i < BROKER_BATCH; i++) {
-		ev = channel_receive(from);
-		if (ev == NULL)
+		from = broker_first_channel(b);
+		if (from == NULL)
 			break;
+		ev = channel_receive(from);
 		CHECK(handlers[ev->type] != NULL);
 		handlers[ev->type](b, ev);
 		tevent_free(&ev);
@@ -520,15 +546,11 @@ broker_flush(struct broker *b)
 bool
 broker_turn(struct broker *b, uint64_t now)
 {
-	bool busy = false;
-	size_t i;
+	bool busy;
 
 	THREAD_CHECK(THREAD_BROKER);
 	b->now = now;
-	if (b->acceptor != NULL)
-		busy |= broker_drain(b, b->acceptor);
-	for (i = 0; i < b->worker_count; i++)
-		busy |= broker_drain(b, b->workers[i].from);
+	busy = broker_drain(b);
 	busy |= broker_expire(b);
 	broker_pump(b);
 	broker_flush(b);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "clock.h"
 #include "doorbell.h"
 #include "pipe.h"
 #include "tevent.h"
@@ -63,6 +64,7 @@ channel_free(struct channel **chp)
 void
 channel_send(struct channel *ch, struct tevent **evp)
 {
+	(*evp)->sent_at = clock_mono_ns();
 	ch->sent++;
 	if (!STAILQ_EMPTY(&ch->spill) || !pipe_put(ch->pipe, *evp))
 		STAILQ_INSERT_TAIL(&ch->spill, *evp, link);
@@ -104,6 +106,14 @@ struct tevent *
 channel_receive(struct channel *ch)
 {
 	return pipe_get(ch->pipe);
+}
+
+uint64_t
+channel_head_time(struct channel *ch)
+{
+	const struct tevent *ev = pipe_peek(ch->pipe);
+
+	return ev == NULL ? UINT64_MAX : ev->sent_at;
 }
 
 bool

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct channel;
 struct doorbell;
@@ -46,6 +47,12 @@ bool channel_stuck(const struct channel *);
 
 /* The next event, which the caller frees; NULL when there is none. */
 struct tevent *channel_receive(struct channel *);
+
+/*
+ * When the event was sent that channel_receive would return: nanoseconds;
+ * UINT64_MAX when there is none.
+ */
+uint64_t channel_head_time(struct channel *);
 
 /* True when channel_receive would return one. */
 bool channel_ready(struct channel *);

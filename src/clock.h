@@ -10,6 +10,16 @@
 #include <stdint.h>
 #include <time.h>
 
+/* Nanoseconds of CLOCK_MONOTONIC. */
+static inline uint64_t
+clock_mono_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 /* Milliseconds of CLOCK_MONOTONIC. */
 static inline uint64_t
 clock_mono_ms(void)

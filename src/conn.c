@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "container.h"
@@ -33,6 +34,7 @@ conns_init(struct conns *cs, struct worker *w)
 	cs->worker = w;
 	TAILQ_INIT(&cs->fresh);
 	TAILQ_INIT(&cs->dirty);
+	TAILQ_INIT(&cs->dying);
 	TAILQ_INIT(&cs->dead);
 }
 
@@ -41,7 +43,8 @@ conns_done(struct conns *cs)
 {
 	conns_settle(cs);
 	conns_each(cs, conn_close);
-	conns_settle(cs);
+	while (conns_bury(cs))
+		;
 	free(cs->slots);
 	cs->slots = NULL;
 	cs->slot_count = 0;
@@ -56,7 +59,7 @@ conns_new_bufferevent(struct conns *cs, struct event_base *base)
 	c = calloc(1, sizeof(*c));
 	if (c == NULL)
 		return NULL;
-	/* CLOSE_ON_FREE, so that the descriptor lives as long as its events. */
+	/* Also the option that keeps evhttp from closing the descriptor. */
 	c->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 	if (c->bev == NULL) {
 		free(c);
@@ -404,13 +407,18 @@ conn_on_evhttp_close(struct evhttp_connection *evcon, void *arg)
 	conn_unwatch(c);
 	conn_clear_deadline(c);
 	cs->slots[c->fd] = NULL;
-	gauge_down(&cs->count);
 	if (c->dirty)
 		TAILQ_REMOVE(&cs->dirty, c, list);
 	c->dirty = false;
 	c->state = CONN_DEAD;
 	c->req = NULL;
-	TAILQ_INSERT_TAIL(&cs->dead, c, list);
+	TAILQ_INSERT_TAIL(&cs->dying, c, list);
+	/*
+	 * libevent tells epoll of a descriptor's end only when it polls again.
+	 * Until then the number must not be given to another connection, so
+	 * we take it away from the bufferevent and close it ourselves.
+	 */
+	bufferevent_setfd(c->bev, -1);
 }
 
 /*
@@ -442,6 +450,10 @@ conn_flush_reply(struct conn *c)
 	c->replied = false;
 	if (conn_write(c) != 1)
 		return; /* evhttp waits, or finds the error */
+	if (c->last) {
+		conn_linger(c);
+		return;
+	}
 	bufferevent_disable(c->bev, EV_WRITE);
 	bufferevent_trigger(c->bev, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS);
 }
@@ -497,8 +509,19 @@ conns_settle(struct conns *cs)
 		c->dirty = false;
 		conn_flush(c);
 	}
+}
+
+bool
+conns_bury(struct conns *cs)
+{
+	struct conn *c;
+
 	while ((c = TAILQ_FIRST(&cs->dead)) != NULL) {
 		TAILQ_REMOVE(&cs->dead, c, list);
+		close(c->fd);
+		gauge_down(&cs->count);
 		free(c);
 	}
+	TAILQ_CONCAT(&cs->dead, &cs->dying, list);
+	return !TAILQ_EMPTY(&cs->dead);
 }

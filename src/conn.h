@@ -34,12 +34,12 @@ enum conn_state {
 	CONN_WAITING, /* a request waits for the broker's answer */
 	CONN_SESSION, /* a WebSocket */
 	CONN_LINGER,  /* last words are on their way, input is dropped */
-	CONN_DEAD,    /* freed at the end of the loop turn (R7) */
+	CONN_DEAD,    /* evhttp has freed its own; see conns_bury (R7) */
 };
 
 struct conn {
 	struct wheel_timer timer; /* the deadline */
-	TAILQ_ENTRY(conn) list;   /* fresh, or dirty, or dead */
+	TAILQ_ENTRY(conn) list;   /* fresh, or dirty, or dying, or dead */
 	struct conns *conns;
 	struct evhttp_connection *evcon;
 	struct bufferevent *bev;
@@ -55,6 +55,7 @@ struct conn {
 	bool answering; /* what is written now is ours */
 	bool foreign;   /* evhttp wrote a page of its own */
 	bool replied;   /* evhttp waits for the answer to drain */
+	bool last;      /* the answer under way is the last one */
 	bool served;    /* an answer has been given */
 	bool shut;      /* CONN_LINGER: sending has ended */
 };
@@ -65,7 +66,7 @@ struct conns {
 	struct worker *worker;
 	struct conn **slots; /* by descriptor */
 	size_t slot_count;
-	struct conn_list fresh, dirty, dead;
+	struct conn_list fresh, dirty, dying, dead;
 	uint32_t last_gen;
 	struct gauge count; /* read by the acceptor */
 };
@@ -82,11 +83,14 @@ void conns_done(struct conns *);
  */
 struct bufferevent *conns_new_bufferevent(struct conns *, struct event_base *);
 
-/*
- * End a loop turn: take in what was accepted, write what is to be written,
- * free what has died.
- */
+/* End a loop turn: take in what was accepted, write what is to be written. */
 void conns_settle(struct conns *);
+
+/*
+ * Call after libevent has polled: close the descriptors and free the conns
+ * that died before the poll.  True when there are some left for the next one.
+ */
+bool conns_bury(struct conns *);
 
 /* The connection of a handle; NULL when it is stale. */
 struct conn *conns_get(struct conns *, struct handle);

@@ -249,6 +249,7 @@ http_reply(struct conn *c, const struct http_reply *r)
 	c->req = NULL;
 	c->state = CONN_READING;
 	c->replied = c->served = true;
+	c->last = r->close;
 	c->request_bytes = evbuffer_get_length(bufferevent_get_input(c->bev));
 	conn_set_deadline(c, worker_conf(c->conns->worker)->auth_timeout);
 	conn_mark_dirty(c);

@@ -82,6 +82,15 @@ pipe_ready(struct pipe *p)
 }
 
 void *
+pipe_peek(struct pipe *p)
+{
+	if (!pipe_ready(p))
+		return NULL;
+	return p->ring[atomic_load_explicit(&p->head, memory_order_relaxed) &
+		       p->mask];
+}
+
+void *
 pipe_get(struct pipe *p)
 {
 	size_t head = atomic_load_explicit(&p->head, memory_order_relaxed);

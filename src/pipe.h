@@ -26,6 +26,9 @@ bool pipe_put(struct pipe *, void *);
 /* Take the oldest pointer out; NULL when there is none. */
 void *pipe_get(struct pipe *);
 
+/* What pipe_get would return, without taking it out. */
+void *pipe_peek(struct pipe *);
+
 /* True when pipe_get would return one. */
 bool pipe_ready(struct pipe *);
 

@@ -49,9 +49,10 @@ enum tevent_type {
 	TEVENT_TYPES
 };
 
-/* The head of every event; only channel.c uses the link. */
+/* The head of every event; only channel.c sets the time and uses the link. */
 struct tevent {
 	enum tevent_type type;
+	uint64_t sent_at; /* nanoseconds, monotonic, the same for all */
 	STAILQ_ENTRY(tevent) link;
 };
 

@@ -48,6 +48,7 @@ struct worker {
 	uint64_t tick_at; /* when tick_event fires; 0: it is not set */
 	uint64_t stop_at; /* when the last connections are cut */
 	bool stopping, stopped, quit;
+	bool mourning;     /* connections wait to be buried */
 	size_t unrung;     /* events the broker has not been woken for */
 	unsigned int held; /* turns for which that was put off */
 	/* The accept that is under way; one at a time. */
@@ -554,8 +555,9 @@ worker_poll(struct worker *w, bool busy)
 	int flags = EVLOOP_ONCE;
 
 	/* Without ONCE, NONBLOCK would go on as long as anything happens. */
-	if (busy) {
+	if (busy || w->mourning) {
 		event_base_loop(w->base, flags | EVLOOP_NONBLOCK);
+		w->mourning = conns_bury(&w->conns);
 		return;
 	}
 	worker_set_tick(w);
@@ -564,6 +566,7 @@ worker_poll(struct worker *w, bool busy)
 		flags |= EVLOOP_NONBLOCK;
 	event_base_loop(w->base, flags);
 	doorbell_disarm(w->bell);
+	w->mourning = conns_bury(&w->conns);
 }
 
 void *

@@ -22,6 +22,8 @@ import time
 from urllib.parse import quote, urlencode
 
 SLOWNESS = float(os.environ.get("MPUSHD_TEST_SLOWNESS", "1"))
+# What a sanitizer keeps beside each byte, for tests that bound memory.
+MEMORY = float(os.environ.get("MPUSHD_TEST_MEMORY", "1"))
 DEADLINE = 5 * SLOWNESS  # seconds; for what must happen "at once"
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(

@@ -11,8 +11,9 @@ import time
 import pytest
 
 from mpushlib import (
-    BINARY, CLOSE, DEADLINE, PING, PONG, SLOWNESS, TOKEN, HttpConn, Stream,
-    WebSocket, address_of, http, login, push, push_all, start_push, wait_until)
+    BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TOKEN, HttpConn,
+    Stream, WebSocket, address_of, http, login, push, push_all, start_push,
+    wait_until)
 
 MANY = 200
 MIB = 1 << 20
@@ -108,7 +109,7 @@ def test_devices_that_never_read_disturb_nobody_and_cost_no_more_memory(
             time.sleep(0.1)  # for the resends of 0.1, 0.2, 0.4 s
             for device in devices:
                 device.send_frame(PONG)
-        assert server.rss() < before + 16 * MIB
+        assert server.rss() < before + 16 * MIB * MEMORY
         assert_others_are_undisturbed(server)
 
 
@@ -124,7 +125,7 @@ def test_resends_to_a_device_that_never_reads_cost_no_memory(daemon):
             time.sleep(0.1)  # each time a resend is due
             for device in devices:
                 device.send_frame(PONG)
-        assert server.rss() < before + 6 * MIB
+        assert server.rss() < before + 6 * MIB * MEMORY
 
 
 def test_a_device_that_pings_but_never_reads_is_stopped_by_backpressure(
@@ -137,7 +138,7 @@ def test_a_device_that_pings_but_never_reads_is_stopped_by_backpressure(
         with pytest.raises(TimeoutError):
             for _ in range(2000):  # 131 MB
                 device.sock.sendall(pings)
-        assert server.rss() < before + 16 * MIB
+        assert server.rss() < before + 16 * MIB * MEMORY
         assert_others_are_undisturbed(server)
         # It is read from again as soon as it reads.
         done = threading.Event()
@@ -168,7 +169,7 @@ def test_a_publisher_that_never_reads_its_answers_costs_no_memory(daemon):
         with contextlib.suppress(TimeoutError):
             for _ in range(3000):  # 60 MB
                 stream.sock.sendall(request)
-        assert server.rss() < before + 16 * MIB
+        assert server.rss() < before + 16 * MIB * MEMORY
         assert_others_are_undisturbed(server)
 
 
@@ -288,7 +289,7 @@ def test_after_a_storm_of_connections_descriptors_and_memory_return(daemon):
     fds, memory = server.fds(), server.rss()
     storm(2000)
     wait_until(lambda: server.fds() <= fds, what="descriptors return")
-    assert server.rss() < memory + 8 * MIB
+    assert server.rss() < memory + 8 * MIB * MEMORY
     assert_others_are_undisturbed(server)
 
 

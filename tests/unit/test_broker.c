@@ -465,6 +465,33 @@ test_full_queue_refuses(void **state)
 }
 
 static void
+test_what_was_sent_first_is_known_first(void **state)
+{
+	struct fixture *f = start("MAX_QUEUE=1");
+	struct tevent_ack *confirm = tevent_new(TEVENT_ACK, 0);
+	struct devref d;
+	struct handle s = login(f, "reg", &d), p;
+
+	(void)state;
+	push(f, "reg", "a", 5);
+	expect_delivery(f, s, 1, false);
+	/* Both wait in the pipes: worker 1 was first, worker 0 stands first. */
+	confirm->session = s;
+	confirm->device = d;
+	confirm->count = 1;
+	confirm->mids = calloc(1, sizeof(uint64_t));
+	assert_non_null(confirm->mids);
+	confirm->mids[0] = 5;
+	CHANNEL_SEND(f->from[1], confirm);
+	p = push(f, "reg", "b", 6);
+	release(next(f, 0, TEVENT_ANSWER));
+	expect_delivery(f, s, 1, false);
+	ack(f, s, d, 6);
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
 test_too_many_devices_are_refused(void **state)
 {
 	struct fixture *f = start("MAX_DEVICES=1");
@@ -581,6 +608,7 @@ main(void)
 		cmocka_unit_test(test_new_session_replaces_the_old_one),
 		cmocka_unit_test(test_other_device_cannot_confirm),
 		cmocka_unit_test(test_full_queue_refuses),
+		cmocka_unit_test(test_what_was_sent_first_is_known_first),
 		cmocka_unit_test(test_too_many_devices_are_refused),
 		cmocka_unit_test(test_window_bounds_what_is_in_flight),
 		cmocka_unit_test(test_stop_answers_every_waiter_first),
