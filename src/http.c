@@ -226,6 +226,8 @@ http_add_headers(struct conn *c, const struct http_reply *r)
 {
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(c->req);
 
+	/* evhttp would print it anew for each answer. */
+	evhttp_add_header(headers, "Date", worker_date(c->conns->worker));
 	if (r->code == 503)
 		evhttp_add_header(headers, "Retry-After", HTTP_RETRY);
 	if (r->allow != NULL)

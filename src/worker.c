@@ -9,6 +9,7 @@
 #include <event2/listener.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "channel.h"
 #include "check.h"
@@ -47,6 +48,8 @@ struct worker {
 	uint64_t now;
 	uint64_t tick_at; /* when tick_event fires; 0: it is not set */
 	uint64_t stop_at; /* when the last connections are cut */
+	time_t date_at;   /* second for which it is the date */
+	char date[32];    /* Date header */
 	bool stopping, stopped, quit;
 	bool mourning;     /* connections wait to be buried */
 	size_t unrung;     /* events the broker has not been woken for */
@@ -231,6 +234,19 @@ worker_now(const struct worker *w)
 {
 	(void)w;
 	return clock_mono_ms();
+}
+
+const char *
+worker_date(struct worker *w)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (now != w->date_at && gmtime_r(&now, &tm) != NULL) {
+		evutil_date_rfc1123(w->date, sizeof(w->date), &tm);
+		w->date_at = now;
+	}
+	return w->date;
 }
 
 bool

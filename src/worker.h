@@ -59,6 +59,9 @@ struct wheel *worker_wheel(struct worker *);
 /* [worker] Monotonic milliseconds. */
 uint64_t worker_now(const struct worker *);
 
+/* [worker] The time of day as a Date header has it (RFC 9110 5.6.7). */
+const char *worker_date(struct worker *);
+
 /* [worker] True once the daemon stops. */
 bool worker_is_stopping(const struct worker *);
 
