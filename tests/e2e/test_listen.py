@@ -102,17 +102,19 @@ def test_another_address_is_not_listened_on(daemon):
 
 
 def in_own_network():
-    """A command prefix: a network in which the default ports are free."""
-    prefix = ["unshare", "-rn", "sh", "-c",
-              'ip link set lo up && exec "$0" "$@"']
-    try:
-        r = subprocess.run([*prefix, "true"], capture_output=True, check=False)
-    except FileNotFoundError:
-        return None
-    return prefix if r.returncode == 0 else None
+    """A command prefix: a network in which the default ports are free.
+
+    Where the kernel lets us have none, the one there is has to do.
+    """
+    up = ["sh", "-c", 'ip link set lo up && exec "$0" "$@"']
+    for flags in ["-n"], ["-rn"]:
+        prefix = ["unshare", *flags, *up]
+        if subprocess.run([*prefix, "true"], capture_output=True,
+                          check=False).returncode == 0:
+            return prefix
+    return []
 
 
-@pytest.mark.skipif(in_own_network() is None, reason="cannot unshare")
 def test_the_defaults_are_2245_and_2246_on_both_loopback_addresses():
     d = Daemon({"TOKEN": "t"}, prefix=in_own_network(), wait=False)
     try:
