@@ -25,7 +25,8 @@
 #include "thread.h"
 #include "worker.h"
 
-#define SERVER_FD_RESERVE 64 /* for what is no connection */
+#define SERVER_FDS_BASE   48 /* descriptors for what is no connection, */
+#define SERVER_FDS_WORKER 8  /* and for each worker */
 
 /* What the acceptor has of one worker. */
 struct server_worker {
@@ -83,11 +84,12 @@ static size_t
 server_limit(const struct conf *conf)
 {
 	size_t fds = server_raise_fd_limit();
+	size_t own =
+	    SERVER_FDS_BASE + SERVER_FDS_WORKER * (size_t)conf->workers;
 
 	if (conf->max_connections > 0)
 		return (size_t)conf->max_connections;
-	return fds > 2 * SERVER_FD_RESERVE ? fds - SERVER_FD_RESERVE :
-					     fds / 2 + 1;
+	return fds > 2 * own ? fds - own : fds / 2 + 1;
 }
 
 static void
