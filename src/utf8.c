@@ -8,9 +8,9 @@
 #define UTF8_HIGH_BITS UINT64_C(0x8080808080808080)
 #define UTF8_ONES      UINT64_C(0x0101010101010101)
 
-/* How many of the first LEN bytes are ASCII, in steps of a word. */
+/* How many of the first LEN bytes are ASCII. */
 static size_t
-utf8_ascii_words(const unsigned char *p, size_t len)
+utf8_ascii_run(const unsigned char *p, size_t len)
 {
 	uint64_t word;
 	size_t i;
@@ -20,6 +20,8 @@ utf8_ascii_words(const unsigned char *p, size_t len)
 		if (word & UTF8_HIGH_BITS)
 			break;
 	}
+	while (i < len && p[i] < 0x80)
+		i++;
 	return i;
 }
 
@@ -59,9 +61,9 @@ utf8_feed(struct utf8_state *st, const void *bytes, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		if (st->need == 0)
-			i += utf8_ascii_words(p + i, len - i);
-		if (i < len && !utf8_step(st, p[i++]))
+		if (st->need == 0 && p[i] < 0x80)
+			i += utf8_ascii_run(p + i, len - i);
+		else if (!utf8_step(st, p[i++]))
 			return false;
 	}
 	return true;
@@ -119,10 +121,10 @@ utf8_plain_words(const unsigned char *p, size_t len)
 	return i;
 }
 
-size_t
-utf8_clean(char *dst, const void *src, size_t len)
+/* utf8_clean for a text in which something has to be replaced. */
+static size_t
+utf8_mend(char *dst, const unsigned char *p, size_t len)
 {
-	const unsigned char *p = src;
 	size_t in = 0, out = 0, n;
 	bool valid;
 
@@ -144,4 +146,15 @@ utf8_clean(char *dst, const void *src, size_t len)
 		in += n;
 	}
 	return out;
+}
+
+size_t
+utf8_clean(char *dst, const void *src, size_t len)
+{
+	/* Nearly every text is clean, and to look first is less than to mend. */
+	if (!utf8_valid(src, len) || (len > 0 && memchr(src, 0, len) != NULL))
+		return utf8_mend(dst, src, len);
+	if (len > 0)
+		memcpy(dst, src, len);
+	return len;
 }

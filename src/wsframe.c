@@ -64,20 +64,24 @@ wsframe_fail(struct wsframe_decoder *d, uint16_t code, const char *reason)
 void
 wsframe_mask(uint8_t *p, size_t len, const uint8_t mask[4], size_t pos)
 {
-	uint8_t turned[8];
+	uint8_t turned[4];
 	uint64_t key, word;
+	uint32_t half;
 	size_t i;
 
-	for (i = 0; i < sizeof(turned); i++)
+	/* Byte by byte only if it must be: the load below would wait for it. */
+	memcpy(turned, mask, sizeof(turned));
+	for (i = 0; pos % 4 != 0 && i < sizeof(turned); i++)
 		turned[i] = mask[(pos + i) % 4];
-	memcpy(&key, turned, sizeof(key));
+	memcpy(&half, turned, sizeof(half));
+	key = (uint64_t)half << 32 | half;
 	for (i = 0; i + sizeof(word) <= len; i += sizeof(word)) {
 		memcpy(&word, p + i, sizeof(word));
 		word ^= key;
 		memcpy(p + i, &word, sizeof(word));
 	}
 	for (; i < len; i++)
-		p[i] ^= turned[i % 8];
+		p[i] ^= turned[i % 4];
 }
 
 static bool
@@ -368,6 +372,9 @@ wsframe_decode(struct wsframe_decoder *d, uint8_t *bytes, size_t len,
 	/* The message that was in it has been used by now. */
 	if (d->message_opcode == 0 && d->buf != NULL)
 		wsframe_drop_buf(d);
+	/* Then BYTES may be NULL, to which nothing can be added. */
+	if (len == 0)
+		return WSFRAME_MORE;
 	do {
 		result = wsframe_step(d, bytes + *used, len - *used, &n);
 		*used += n;
