@@ -3,61 +3,49 @@
 
 #include "broker.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
+#include "broker_impl.h"
 #include "channel.h"
 #include "check.h"
 #include "clock.h"
 #include "conf.h"
 #include "container.h"
-#include "device.h"
 #include "doorbell.h"
 #include "log.h"
-#include "message.h"
+#include "record.h"
 #include "table.h"
-#include "tevent.h"
 #include "thread.h"
-#include "wheel.h"
 
-#define BROKER_BATCH  1024 /* events in a turn */
-#define BROKER_TIMERS 1024 /* timers in a turn */
-#define BROKER_RETRY  1    /* milliseconds, while a pipe is full */
+#define BROKER_BATCH     1024 /* events in a turn */
+#define BROKER_TIMERS    1024 /* timers in a turn */
+#define BROKER_RETRY     1    /* milliseconds, while a pipe is full */
+#define BROKER_STOP      2000 /* milliseconds that the store has at the end */
+#define BROKER_STOP_LOOK 10   /* milliseconds between two looks meanwhile */
 
-enum broker_timer {
-	BROKER_TIMER_WAIT,
-	BROKER_TIMER_RESEND,
-};
+struct device *
+broker_add_device(struct broker *b, const char *id, size_t len)
+{
+	struct device *d = device_new(id, len);
 
-/* A publisher that waits for its device to confirm. */
-struct waiter {
-	struct wheel_timer timer;
-	LIST_ENTRY(waiter) link;
-	struct handle publisher;
-	struct device *device;
-	uint64_t mid;
-};
+	if (d != NULL && table_add(b->table, &d->node) == -1)
+		device_free(&d);
+	if (d != NULL)
+		d->seen = b->wall;
+	return d;
+}
 
-struct broker_worker {
-	struct channel *from, *to;
-};
+void
+broker_drop_device(struct broker *b, struct device *d)
+{
+	CHECK(!d->pumping && d->outbox.live == 0);
+	wheel_cancel(&b->wheel, &d->resend);
+	table_remove(b->table, &d->node);
+	device_free(&d);
+}
 
-struct broker {
-	struct conf *conf;
-	struct table *table;
-	struct doorbell *bell;
-	struct wheel wheel;
-	uint64_t now; /* of this turn */
-	LIST_HEAD(, waiter) waiters;
-	STAILQ_HEAD(, device) pumps;
-	struct channel *acceptor;
-	bool stopping, quit;
-	size_t worker_count;
-	struct broker_worker workers[];
-};
-
+/* The devices that CONF lists, and no others, are listed. */
 static int
 broker_register(struct broker *b, const struct conf *conf)
 {
@@ -65,15 +53,19 @@ broker_register(struct broker *b, const struct conf *conf)
 	const char *id;
 	size_t i;
 
+	for (i = 0; i < table_slots(b->table); i++) {
+		d = device_of_node(table_at(b->table, i));
+		if (d != NULL)
+			d->listed = false;
+	}
 	for (i = 0; i < conf->registers.count; i++) {
 		id = conf->registers.item[i];
-		if (table_find(b->table, id, strlen(id)) != NULL)
-			continue;
-		d = device_new(id, strlen(id));
-		if (d == NULL || table_add(b->table, &d->node) == -1) {
-			device_free(&d);
+		d = device_of_node(table_find(b->table, id, strlen(id)));
+		if (d == NULL)
+			d = broker_add_device(b, id, strlen(id));
+		if (d == NULL)
 			return -1;
-		}
+		d->listed = true;
 	}
 	return 0;
 }
@@ -88,7 +80,11 @@ broker_new(struct conf *conf, size_t workers)
 		return NULL;
 	b->worker_count = workers;
 	b->conf = conf_ref(conf);
-	wheel_init(&b->wheel, clock_mono_ms());
+	b->max_store = (uint64_t)conf->max_store;
+	b->next_key = RECORD_KEY_HEAD + 1;
+	b->now = clock_mono_ms();
+	b->wall = clock_real_ms();
+	wheel_init(&b->wheel, b->now);
 	LIST_INIT(&b->waiters);
 	STAILQ_INIT(&b->pumps);
 	b->table = table_new();
@@ -113,7 +109,7 @@ broker_free(struct broker **bp)
 		LIST_REMOVE(w, link);
 		free(w);
 	}
-	for (i = 0; b->table != NULL && i < table_count(b->table); i++) {
+	for (i = 0; b->table != NULL && i < table_slots(b->table); i++) {
 		d = device_of_node(table_at(b->table, i));
 		device_free(&d);
 	}
@@ -145,15 +141,14 @@ broker_connect_acceptor(struct broker *b, struct channel *from)
 	b->acceptor = from;
 }
 
-/* The channel to the worker that a handle names. */
-static struct channel *
+struct channel *
 broker_to(struct broker *b, struct handle h)
 {
 	CHECK(h.worker < b->worker_count);
 	return b->workers[h.worker].to;
 }
 
-static void
+void
 broker_answer(struct broker *b, struct handle to, enum answer answer,
     uint64_t mid)
 {
@@ -165,35 +160,7 @@ broker_answer(struct broker *b, struct handle to, enum answer answer,
 	CHANNEL_SEND(broker_to(b, to), ev);
 }
 
-static void
-broker_answer_waiter(struct broker *b, struct waiter *w, enum answer answer)
-{
-	broker_answer(b, w->publisher, answer, w->mid);
-	wheel_cancel(&b->wheel, &w->timer);
-	LIST_REMOVE(w, link);
-	free(w);
-}
-
-static struct waiter *
-broker_add_waiter(struct broker *b, struct device *d,
-    const struct tevent_push *ev, uint64_t mid)
-{
-	struct waiter *w = calloc(1, sizeof(*w));
-
-	if (w == NULL)
-		return NULL;
-	w->timer.kind = BROKER_TIMER_WAIT;
-	w->publisher = ev->from;
-	w->device = d;
-	w->mid = mid;
-	LIST_INSERT_HEAD(&b->waiters, w, link);
-	wheel_set(&b->wheel, &w->timer,
-	    b->now + (uint64_t)b->conf->ack_timeout);
-	return w;
-}
-
-/* Remember to send what the device's window lets out, at the turn's end. */
-static void
+void
 broker_want_pump(struct broker *b, struct device *d)
 {
 	if (d->pumping || !device_is_online(d))
@@ -226,7 +193,8 @@ broker_pump(struct broker *b)
 	while ((d = STAILQ_FIRST(&b->pumps)) != NULL) {
 		STAILQ_REMOVE_HEAD(&b->pumps, pump);
 		d->pumping = false;
-		while ((ev = device_take_unsent(d, b->now, interval)) != NULL)
+		while ((ev = device_take_unsent(d, b->now, interval,
+			    broker_mid_max(b, d))) != NULL)
 			broker_send_delivery(b, ev);
 		/* An older message may have backed off far beyond that. */
 		if (d->window > 0 &&
@@ -258,27 +226,6 @@ broker_sign_of_life(struct broker *b, struct device *d, struct handle session)
 }
 
 static void
-broker_queue_push(struct broker *b, struct device *d, struct tevent_push *ev)
-{
-	struct outbox_entry *e;
-
-	e = device_put(d, &ev->message, (size_t)b->conf->max_queue);
-	if (e == NULL) {
-		broker_answer(b, ev->from,
-		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
-		return;
-	}
-	if (!device_is_online(d)) {
-		broker_answer(b, ev->from, ANSWER_OFFLINE, e->mid);
-		return;
-	}
-	e->waiter = broker_add_waiter(b, d, ev, e->mid);
-	if (e->waiter == NULL)
-		broker_answer(b, ev->from, ANSWER_ONLINE, e->mid);
-	broker_want_pump(b, d);
-}
-
-static void
 broker_on_push(struct broker *b, struct tevent *head)
 {
 	struct tevent_push *ev = (struct tevent_push *)head;
@@ -290,7 +237,7 @@ broker_on_push(struct broker *b, struct tevent *head)
 	else if (n == NULL)
 		broker_answer(b, ev->from, ANSWER_UNKNOWN, 0);
 	else
-		broker_queue_push(b, device_of_node(n), ev);
+		broker_push(b, device_of_node(n), ev);
 }
 
 static void
@@ -304,25 +251,6 @@ broker_on_query(struct broker *b, struct tevent *head)
 	    0);
 }
 
-/* The device of this id, registered now if it was not; NULL: too many. */
-static struct device *
-broker_find_or_register(struct broker *b, const char *id, size_t len)
-{
-	struct table_node *n = table_find(b->table, id, len);
-	struct device *d;
-
-	if (n != NULL)
-		return device_of_node(n);
-	if (table_count(b->table) >= (size_t)b->conf->max_devices) {
-		log_debug("broker: too many devices");
-		return NULL;
-	}
-	d = device_new(id, len);
-	if (d != NULL && table_add(b->table, &d->node) == -1)
-		device_free(&d);
-	return d;
-}
-
 static void
 broker_send_session(struct broker *b, enum tevent_type type,
     struct handle session, const struct device *d)
@@ -334,25 +262,61 @@ broker_send_session(struct broker *b, enum tevent_type type,
 	CHANNEL_SEND(broker_to(b, session), ev);
 }
 
+static struct tevent_welcome *
+broker_new_welcome(struct handle session, const char *id, size_t len)
+{
+	struct tevent_welcome *ev = tevent_new(TEVENT_WELCOME, len);
+
+	ev->to = session;
+	ev->id_len = len;
+	memcpy(ev->id, id, len);
+	return ev;
+}
+
+void
+broker_refuse_login(struct broker *b, struct handle session, const char *id,
+    size_t len, bool not_kept)
+{
+	struct tevent_welcome *ev = broker_new_welcome(session, id, len);
+
+	ev->not_kept = not_kept;
+	CHANNEL_SEND(broker_to(b, session), ev);
+}
+
+void
+broker_welcome(struct broker *b, struct device *d, struct handle session)
+{
+	struct tevent_welcome *ev;
+
+	ev = broker_new_welcome(session, d->id, d->node.id_len);
+	ev->device = d->node.ref;
+	if (device_is_online(d))
+		broker_send_session(b, TEVENT_REPLACED, d->session, d);
+	device_attach(d, session);
+	broker_touch(b, d);
+	broker_expire_messages(b, d);
+	broker_want_pump(b, d);
+	CHANNEL_SEND(broker_to(b, session), ev);
+}
+
 static void
 broker_on_login(struct broker *b, struct tevent *head)
 {
 	struct tevent_login *ev = (struct tevent_login *)head;
-	struct tevent_welcome *out = tevent_new(TEVENT_WELCOME, ev->id_len);
 	struct device *d;
 
-	out->to = ev->from;
-	out->id_len = ev->id_len;
-	memcpy(out->id, ev->id, ev->id_len);
-	d = broker_find_or_register(b, ev->id, ev->id_len);
-	if (d != NULL) {
-		out->device = d->node.ref;
-		if (device_is_online(d))
-			broker_send_session(b, TEVENT_REPLACED, d->session, d);
-		device_attach(d, ev->from);
-		broker_want_pump(b, d);
+	d = device_of_node(table_find(b->table, ev->id, ev->id_len));
+	if (d == NULL && table_count(b->table) < (size_t)b->conf->max_devices)
+		d = broker_add_device(b, ev->id, ev->id_len);
+	if (d == NULL) {
+		log_debug("broker: too many devices");
+		broker_refuse_login(b, ev->from, ev->id, ev->id_len, false);
+	} else if (b->to_store != NULL && !d->enrolled) {
+		d->seen = b->wall;
+		broker_enrol(b, d, ev->from);
+	} else {
+		broker_welcome(b, d, ev->from);
 	}
-	CHANNEL_SEND(broker_to(b, ev->from), out);
 }
 
 static void
@@ -362,20 +326,10 @@ broker_on_logout(struct broker *b, struct tevent *head)
 	struct device *d = device_of_node(table_get(b->table, ev->device));
 
 	/* A session that was replaced has no say any more. */
-	if (d != NULL && handle_equal(d->session, ev->session))
-		device_detach(d);
-}
-
-static void
-broker_confirm(struct broker *b, struct device *d, uint64_t mid)
-{
-	struct outbox_entry *e = outbox_find(&d->outbox, mid);
-
-	if (e == NULL)
+	if (d == NULL || !handle_equal(d->session, ev->session))
 		return;
-	if (e->waiter != NULL)
-		broker_answer_waiter(b, e->waiter, ANSWER_OK);
-	device_confirm(d, e);
+	device_detach(d);
+	broker_touch(b, d);
 }
 
 static void
@@ -413,35 +367,50 @@ broker_on_conf(struct broker *b, struct tevent *head)
 	conf_unref(&b->conf);
 	b->conf = ev->conf;
 	ev->conf = NULL;
+	b->sweep.due = b->now;
 }
 
 /* Every publisher that waits is answered before the workers hear of it. */
 static void
-broker_on_stop(struct broker *b, struct tevent *head)
+broker_pass_stop(struct broker *b)
 {
-	struct outbox_entry *e;
-	struct waiter *w;
 	size_t i;
 
-	(void)head;
-	b->stopping = true;
-	while ((w = LIST_FIRST(&b->waiters)) != NULL) {
-		e = outbox_find(&w->device->outbox, w->mid);
-		CHECK(e != NULL && e->waiter == w);
-		e->waiter = NULL;
-		broker_answer_waiter(b, w, ANSWER_STOPPING);
-	}
+	broker_refuse_waiters(b);
 	for (i = 0; i < b->worker_count; i++) {
 		struct tevent_plain *ev = tevent_new(TEVENT_STOP, 0);
 
 		CHANNEL_SEND(b->workers[i].to, ev);
 	}
+	b->stopped = true;
+}
+
+static void
+broker_on_stop(struct broker *b, struct tevent *head)
+{
+	(void)head;
+	b->stopping = true;
+	b->stop_by = b->now;
+	if (b->to_store != NULL) {
+		broker_hurry_waiters(b);
+		b->stop_by += BROKER_STOP;
+	}
+}
+
+/* Stop when all is kept that publishers wait for, or it takes too long. */
+static void
+broker_stop(struct broker *b)
+{
+	if (b->stopping && !b->stopped &&
+	    (LIST_EMPTY(&b->waiters) || b->now >= b->stop_by))
+		broker_pass_stop(b);
 }
 
 static void
 broker_on_quit(struct broker *b, struct tevent *head)
 {
 	(void)head;
+	broker_keep_mids(b);
 	b->quit = true;
 }
 
@@ -456,6 +425,8 @@ static void (*const handlers[TEVENT_TYPES])(struct broker *,
 	[TEVENT_LOGOUT] = broker_on_logout,
 	[TEVENT_ACK] = broker_on_ack,
 	[TEVENT_ALIVE] = broker_on_alive,
+	[TEVENT_KEPT] = broker_on_kept,
+	[TEVENT_ENROLLED] = broker_on_enrolled,
 };
 
 /*
@@ -472,6 +443,8 @@ broker_first_channel(struct broker *b)
 
 	if (b->acceptor != NULL && channel_ready(b->acceptor))
 		return b->acceptor;
+	if (b->from_store != NULL && channel_ready(b->from_store))
+		return b->from_store;
 	for (i = 0; i < b->worker_count; i++) {
 		at = channel_head_time(b->workers[i].from);
 		if (at < first_at) {
@@ -502,18 +475,6 @@ broker_drain(struct broker *b)
 	return i > 0;
 }
 
-/* A publisher has waited long enough. */
-static void
-broker_give_up(struct broker *b, struct waiter *w)
-{
-	struct outbox_entry *e = outbox_find(&w->device->outbox, w->mid);
-
-	CHECK(e != NULL && e->waiter == w);
-	e->waiter = NULL;
-	broker_answer_waiter(b, w,
-	    device_is_online(w->device) ? ANSWER_ONLINE : ANSWER_OFFLINE);
-}
-
 static bool
 broker_expire(struct broker *b)
 {
@@ -525,7 +486,7 @@ broker_expire(struct broker *b)
 		if (t == NULL)
 			break;
 		if (t->kind == BROKER_TIMER_WAIT)
-			broker_give_up(b,
+			broker_on_wait(b,
 			    CONTAINER_OF(t, struct waiter, timer));
 		else
 			broker_resend(b, CONTAINER_OF(t, struct device, resend),
@@ -541,6 +502,8 @@ broker_flush(struct broker *b)
 
 	for (i = 0; i < b->worker_count; i++)
 		channel_flush(b->workers[i].to);
+	if (b->to_store != NULL)
+		channel_flush(b->to_store);
 }
 
 bool
@@ -550,8 +513,11 @@ broker_turn(struct broker *b, uint64_t now)
 
 	THREAD_CHECK(THREAD_BROKER);
 	b->now = now;
+	b->wall = clock_real_ms();
 	busy = broker_drain(b);
 	busy |= broker_expire(b);
+	broker_sweep(b);
+	broker_stop(b);
 	broker_pump(b);
 	broker_flush(b);
 	return busy;
@@ -565,6 +531,8 @@ broker_ready(struct broker *b)
 
 	if (b->acceptor != NULL && channel_ready(b->acceptor))
 		return true;
+	if (b->from_store != NULL && channel_ready(b->from_store))
+		return true;
 	for (i = 0; i < b->worker_count; i++) {
 		if (channel_ready(b->workers[i].from))
 			return true;
@@ -572,17 +540,34 @@ broker_ready(struct broker *b)
 	return false;
 }
 
-/* How long to sleep when no event comes: milliseconds, -1 for ever. */
-static int
-broker_patience(const struct broker *b)
+static bool
+broker_stuck(const struct broker *b)
 {
 	size_t i;
 
 	for (i = 0; i < b->worker_count; i++) {
 		if (channel_stuck(b->workers[i].to))
-			return BROKER_RETRY;
+			return true;
 	}
-	return wheel_wait(&b->wheel, clock_mono_ms());
+	return b->to_store != NULL && channel_stuck(b->to_store);
+}
+
+/* How long to sleep when no event comes: milliseconds, -1 for ever. */
+static int
+broker_patience(const struct broker *b)
+{
+	uint64_t now = clock_mono_ms();
+	int timer, sweep;
+
+	if (broker_stuck(b))
+		return BROKER_RETRY;
+	if (b->stopping && !b->stopped)
+		return BROKER_STOP_LOOK;
+	timer = wheel_wait(&b->wheel, now);
+	if (b->stopping)
+		return timer;
+	sweep = b->sweep.due > now ? (int)(b->sweep.due - now) : 0;
+	return timer == -1 || sweep < timer ? sweep : timer;
 }
 
 void *
@@ -598,6 +583,11 @@ broker_run(void *arg)
 		if (!broker_ready(b))
 			doorbell_wait(b->bell, broker_patience(b));
 		doorbell_disarm(b->bell);
+	}
+	/* What is for the store must get there. */
+	while (broker_stuck(b)) {
+		doorbell_wait(b->bell, BROKER_RETRY);
+		broker_flush(b);
 	}
 	return NULL;
 }

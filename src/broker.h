@@ -18,6 +18,7 @@ struct broker;
 struct channel;
 struct conf;
 struct doorbell;
+struct store;
 
 /*
  * Make a broker for WORKERS workers with the devices that CONF registers; it
@@ -37,6 +38,19 @@ void broker_connect_worker(struct broker *, size_t i, struct channel *from,
 
 /* Connect the acceptor (borrowed). */
 void broker_connect_acceptor(struct broker *, struct channel *from);
+
+/*
+ * Connect the store thread (borrowed): from now on messages and registrations
+ * are kept.  Without it they live in memory only.
+ */
+void
+broker_connect_store(struct broker *, struct channel *from, struct channel *to);
+
+/*
+ * Fill a new broker with what the store has kept, and log how much that is.
+ * Returns 0, or the errno of store_scan, which has logged it, or ENOMEM.
+ */
+int broker_restore(struct broker *, struct store *);
 
 /* The thread: runs until QUIT has come.  ARG is the broker. */
 void *broker_run(void *arg);

@@ -265,6 +265,18 @@ conf_parse_option(struct conf_parse *p, const char *setting)
 	free(name);
 }
 
+static void
+conf_parse_check_state_dir(struct conf_parse *p)
+{
+	const struct conf_key *key = conf_key_find("STATE_DIR");
+	char *fault = NULL;
+
+	p->src->check_state_dir(p->conf->state_dir, &fault);
+	if (fault != NULL)
+		conf_fault_at(&p->set[key - conf_keys], -1, "%s", fault);
+	free(fault);
+}
+
 /* What no key by itself can tell. */
 static void
 conf_parse_check_whole(struct conf_parse *p)
@@ -283,6 +295,9 @@ conf_parse_check_whole(struct conf_parse *p)
 		conf_fault_at(&p->set[ids - conf_keys], -1,
 		    "%zu devices are more than MAX_DEVICES, %lld",
 		    c->registers.count, (long long)c->max_devices);
+	if (p->faults.count == 0 && c->state_dir != NULL &&
+	    p->src->check_state_dir != NULL)
+		conf_parse_check_state_dir(p);
 }
 
 /* Returns 0, or -1 when memory is short, which is reported. */

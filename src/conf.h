@@ -37,8 +37,10 @@ struct conf {
 	int64_t ack_timeout, resend_interval;
 	int64_t max_message; /* bytes */
 	int64_t max_queue, max_devices;
-	int64_t max_connections; /* 0: what the fd limit allows */
-	char *state_dir;         /* NULL: memory only */
+	int64_t max_connections;         /* 0: what the fd limit allows */
+	char *state_dir;                 /* NULL: memory only */
+	int64_t max_store;               /* bytes */
+	int64_t message_ttl, device_ttl; /* 0: for ever */
 	char *pidfile;
 	atomic_uint refs; /* conf_ref, conf_unref */
 };
@@ -49,6 +51,11 @@ struct conf_source {
 	bool optional;         /* the file may be absent */
 	char *const *settings; /* KEY=VALUE of each -o, in order */
 	size_t setting_count;
+	/*
+	 * What is wrong with STATE_DIR, in *FAULT, which is freed; NULL: not
+	 * asked.
+	 */
+	void (*check_state_dir)(const char *dir, char **fault);
 };
 
 /*

@@ -13,6 +13,7 @@
 #define AT(field)          offsetof(struct conf, field)
 #define MIB                (1 << 20)
 #define SECOND             1000
+#define DAY                (INT64_C(86400) * SECOND)
 
 /* The columns: name, type, place, default, minimum, maximum, reloadable. */
 /* clang-format off */
@@ -40,6 +41,12 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "MAX_CONNECTIONS", CONF_INT, AT(max_connections),
 	    0, 1, 10000000, true },
 	{ "STATE_DIR", CONF_PATH_OR_NULL, AT(state_dir), 0, 0, 0, false },
+	{ "MAX_STORE", CONF_BYTES, AT(max_store),
+	    1 << 30, 1, INT64_C(1) << 44, false },
+	{ "MESSAGE_TTL", CONF_SECONDS, AT(message_ttl),
+	    7 * DAY, 0, 36500 * DAY, true },
+	{ "DEVICE_TTL", CONF_SECONDS, AT(device_ttl),
+	    90 * DAY, 0, 36500 * DAY, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

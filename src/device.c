@@ -130,8 +130,11 @@ device_add_item(struct tevent_deliver *out, struct outbox_entry *e,
 }
 
 static bool
-device_window_open(const struct device *d, const struct outbox_entry *e)
+device_window_open(const struct device *d, const struct outbox_entry *e,
+    uint64_t mid_max)
 {
+	if (e->mid > mid_max)
+		return false;
 	if (d->window == 0)
 		return true;
 	return d->window < DEVICE_WINDOW_MESSAGES &&
@@ -140,13 +143,15 @@ device_window_open(const struct device *d, const struct outbox_entry *e)
 }
 
 struct tevent_deliver *
-device_take_unsent(struct device *d, uint64_t now, uint64_t interval)
+device_take_unsent(struct device *d, uint64_t now, uint64_t interval,
+    uint64_t mid_max)
 {
 	struct outbox_entry *e = outbox_unsent(&d->outbox);
 	struct tevent_deliver *out;
 	size_t room, bytes = 0;
 
-	if (e == NULL || !device_is_online(d) || !device_window_open(d, e))
+	if (e == NULL || !device_is_online(d) ||
+	    !device_window_open(d, e, mid_max))
 		return NULL;
 	room = d->outbox.count - d->outbox.sent;
 	if (room > DEVICE_WINDOW_MESSAGES - d->window)
@@ -154,7 +159,8 @@ device_take_unsent(struct device *d, uint64_t now, uint64_t interval)
 	if (d->window == 0)
 		d->alive_at = now + interval;
 	out = device_new_delivery(d, room);
-	while (e != NULL && out->count < room && device_window_open(d, e)) {
+	while (e != NULL && out->count < room &&
+	       device_window_open(d, e, mid_max)) {
 		if (out->count > 0 && bytes + device_message_bytes(e->message) >
 					  DEVICE_FRAME_BYTES)
 			break;

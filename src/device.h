@@ -32,6 +32,13 @@ struct device {
 	struct wheel_timer resend; /* lazy: may fire for nothing */
 	STAILQ_ENTRY(device) pump; /* broker: has unsent ones */
 	bool pumping;
+	bool listed;           /* in REGISTERS */
+	bool enrolled;         /* its registration is on disk */
+	uint64_t key;          /* of that in the store; 0: none was given */
+	uint64_t mid_reserved; /* the store was told of mids up to there, */
+	uint64_t mid_kept;     /* and has them on disk up to there */
+	uint64_t seen;         /* ms since the epoch: last login or logout */
+	uint64_t seen_kept;    /* and what is on disk of it */
 	struct handle session; /* none while offline */
 	struct outbox outbox;
 	uint64_t last_mid;
@@ -70,12 +77,12 @@ void device_detach(struct device *);
 bool device_is_online(const struct device *);
 
 /*
- * The next unsent messages that the window lets out, oldest first, as an
- * event for its session, or NULL when there are none.  NOW and INTERVAL
- * (first resend) are milliseconds.
+ * The next unsent messages that the window lets out, oldest first, none above
+ * MID_MAX, as an event for its session, or NULL when there are none.  NOW and
+ * INTERVAL (first resend) are milliseconds.
  */
-struct tevent_deliver *
-device_take_unsent(struct device *, uint64_t now, uint64_t interval);
+struct tevent_deliver *device_take_unsent(struct device *, uint64_t now,
+    uint64_t interval, uint64_t mid_max);
 
 /*
  * What is to be sent again now, oldest first, or NULL: by the timer (doubled

@@ -66,6 +66,16 @@ static const struct http_reply http_answers[] = {
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the server is short of memory; try again later" },
+	[ANSWER_STORE_FULL] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the messages that wait take all the room that MAX_STORE "
+		     "gives them; try again when devices have been connected" },
+	[ANSWER_NOT_KEPT] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the message cannot be written to disk now; try again "
+		     "later" },
 };
 
 static const char *

@@ -5,6 +5,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,14 +16,17 @@
 #include "conf.h"
 #include "log.h"
 #include "server.h"
+#include "store_dump.h"
+#include "store_file.h"
 
+#define MAIN_DUMP      256 /* what getopt_long returns for --dump */
 #define MAIN_CONF_FILE MPUSHD_SYSCONFDIR "/mpushd/mpushd.conf"
 
 struct main_options {
 	struct conf_source source;
 	char **settings;
 	char *file; /* absolute: a detached daemon leaves for / */
-	bool detach, check;
+	bool detach, check, dump;
 	int verbosity;
 };
 
@@ -35,13 +39,18 @@ struct main_detached {
 static _Noreturn void
 main_usage(void)
 {
-	fprintf(stderr, "usage: mpushd [-DnVv] [-f file] [-o key=value]...\n");
+	fprintf(stderr, "usage: mpushd [-DnVv] [-f file] [-o key=value]...\n"
+			"       mpushd --dump [-f file] [-o key=value]...\n");
 	exit(2);
 }
 
 static void
 main_parse(struct main_options *o, int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "dump", no_argument, NULL, MAIN_DUMP },
+		{ NULL, 0, NULL, 0 },
+	};
 	int c;
 
 	o->settings = calloc((size_t)argc, sizeof(o->settings[0]));
@@ -50,7 +59,7 @@ main_parse(struct main_options *o, int argc, char **argv)
 	o->source.file = MAIN_CONF_FILE;
 	o->source.optional = true;
 	o->source.settings = o->settings;
-	while ((c = getopt(argc, argv, "Df:no:Vv")) != -1) {
+	while ((c = getopt_long(argc, argv, "Df:no:Vv", options, NULL)) != -1) {
 		switch (c) {
 		case 'D':
 			o->detach = true;
@@ -70,6 +79,9 @@ main_parse(struct main_options *o, int argc, char **argv)
 			exit(0);
 		case 'v':
 			o->verbosity++;
+			break;
+		case MAIN_DUMP:
+			o->dump = true;
 			break;
 		default:
 			main_usage();
@@ -184,22 +196,6 @@ main_run(struct main_options *o, struct conf *conf)
 	return status;
 }
 
-/* The configuration, or NULL when FAULTS has been told what is wrong. */
-static struct conf *
-main_load(const struct main_options *o, FILE *faults)
-{
-	struct conf *conf = conf_load(&o->source, faults);
-
-	if (conf != NULL && conf->state_dir != NULL) {
-		fprintf(faults,
-		    "%s:1: STATE_DIR: this version keeps messages "
-		    "in memory only\n",
-		    o->source.file);
-		conf_unref(&conf);
-	}
-	return conf;
-}
-
 static bool
 main_same_file(FILE *a, FILE *b)
 {
@@ -223,13 +219,21 @@ main_load_and_report(const struct main_options *o)
 
 	if (faults == NULL)
 		err(1, NULL);
-	conf = main_load(o, faults);
+	conf = conf_load(&o->source, faults);
 	fclose(faults);
 	fputs(text, stderr);
 	if (o->check && !main_same_file(stdout, stderr))
 		fputs(text, stdout);
 	free(text);
 	return conf;
+}
+
+static int
+main_dump(const struct conf *conf)
+{
+	if (conf->state_dir == NULL)
+		errx(1, "STATE_DIR is not set: nothing is kept on disk");
+	return store_dump(conf->state_dir, stdout);
 }
 
 int
@@ -240,9 +244,13 @@ main(int argc, char **argv)
 	int status = 1;
 
 	main_parse(&o, argc, argv);
+	if (o.check)
+		o.source.check_state_dir = store_file_check;
 	conf = main_load_and_report(&o);
-	if (conf != NULL)
-		status = o.check ? 0 : main_run(&o, conf);
+	if (conf != NULL && o.check)
+		status = 0;
+	else if (conf != NULL)
+		status = o.dump ? main_dump(conf) : main_run(&o, conf);
 	conf_unref(&conf);
 	free(o.settings);
 	free(o.file);

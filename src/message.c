@@ -111,6 +111,29 @@ message_append(char *at, const char *text, size_t len)
 	return at + len;
 }
 
+static struct message *
+message_alloc(size_t len, uint64_t time)
+{
+	struct message *m = malloc(sizeof(*m) + len);
+
+	if (m == NULL)
+		return NULL;
+	atomic_init(&m->refs, 1);
+	m->time = time;
+	m->len = len;
+	return m;
+}
+
+struct message *
+message_restore(const char *text, size_t len, uint64_t time)
+{
+	struct message *m = message_alloc(len, time);
+
+	if (m != NULL)
+		memcpy(m->text, text, len);
+	return m;
+}
+
 struct message *
 message_new(const char *title, size_t title_len, const char *content,
     size_t content_len, uint64_t time)
@@ -120,12 +143,9 @@ message_new(const char *title, size_t title_len, const char *content,
 	struct message *m;
 	char *at;
 
-	m = malloc(sizeof(*m) + len);
+	m = message_alloc(len, time);
 	if (m == NULL)
 		return NULL;
-	atomic_init(&m->refs, 1);
-	m->time = time;
-	m->len = len;
 	at = message_append(m->text, MESSAGE_TITLE, strlen(MESSAGE_TITLE));
 	at += message_escape(at, title, title_len);
 	at = message_append(at, MESSAGE_CONTENT, strlen(MESSAGE_CONTENT));

@@ -20,6 +20,12 @@ struct message;
 struct message *message_new(const char *title, size_t title_len,
     const char *content, size_t content_len, uint64_t time);
 
+/*
+ * Make a message again from what message_text and message_time said of it.
+ * NULL when memory is short.
+ */
+struct message *message_restore(const char *text, size_t len, uint64_t time);
+
 /* Take one reference more; returns its argument. */
 struct message *message_ref(struct message *);
 

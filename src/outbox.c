@@ -112,6 +112,34 @@ outbox_put(struct outbox *ob, struct message **mp, uint64_t mid, size_t max)
 }
 
 struct outbox_entry *
+outbox_restore(struct outbox *ob, struct message **mp, uint64_t mid)
+{
+	struct outbox_entry *e;
+	uint32_t i;
+
+	CHECK(ob->sent == 0 && ob->live == ob->count);
+	if (outbox_find(ob, mid) != NULL) {
+		errno = EEXIST;
+		return NULL;
+	}
+	if (outbox_make_room(ob) == -1) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	/* Nearly always it is the last. */
+	for (i = ob->count; i > 0 && outbox_at(ob, i - 1)->mid > mid; i--)
+		*outbox_at(ob, i) = *outbox_at(ob, i - 1);
+	e = outbox_at(ob, i);
+	memset(e, 0, sizeof(*e));
+	e->message = *mp;
+	e->mid = mid;
+	*mp = NULL;
+	ob->count++;
+	ob->live++;
+	return e;
+}
+
+struct outbox_entry *
 outbox_find(const struct outbox *ob, uint64_t mid)
 {
 	uint32_t lo = 0, hi = ob->count, mid_at;
@@ -168,6 +196,23 @@ outbox_confirm(struct outbox *ob, struct outbox_entry *e)
 	e->waiter = NULL;
 	ob->live--;
 	outbox_trim(ob);
+}
+
+struct outbox_entry *
+outbox_first(const struct outbox *ob)
+{
+	/* There is never a hole at the head. */
+	return ob->count > 0 ? outbox_at(ob, 0) : NULL;
+}
+
+struct outbox_entry *
+outbox_entry_at(const struct outbox *ob, uint32_t i)
+{
+	struct outbox_entry *e;
+
+	CHECK(i < ob->count);
+	e = outbox_at(ob, i);
+	return e->message != NULL ? e : NULL;
 }
 
 struct outbox_entry *

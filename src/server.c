@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "acceptor.h"
 #include "broker.h"
@@ -18,15 +19,19 @@
 #include "check.h"
 #include "conf.h"
 #include "doorbell.h"
+#include "keeper.h"
 #include "listen.h"
 #include "log.h"
 #include "notify.h"
+#include "store.h"
+#include "store_lmdb.h"
 #include "tevent.h"
 #include "thread.h"
 #include "worker.h"
 
-#define SERVER_FDS_BASE   48 /* descriptors for what is no connection, */
-#define SERVER_FDS_WORKER 8  /* and for each worker */
+#define SERVER_FDS_BASE   48   /* descriptors for what is no connection, */
+#define SERVER_FDS_WORKER 8    /* and for each worker */
+#define SERVER_RETRY      1000 /* microseconds, while a pipe is full */
 
 /* What the acceptor has of one worker. */
 struct server_worker {
@@ -52,6 +57,11 @@ struct server {
 	struct channel *to_broker;
 	pthread_t broker_tid;
 	bool broker_running;
+	struct store *store; /* NULL: memory only, then so are these */
+	struct keeper *keeper;
+	struct channel *to_keeper, *from_keeper; /* the broker's */
+	pthread_t keeper_tid;
+	bool keeper_running;
 	struct server_worker *workers;
 	size_t worker_count, stopped_count;
 	bool stopping;
@@ -336,20 +346,48 @@ out:
 	return result;
 }
 
+/* Make the store thread, if there is a place for its store. */
+static int
+server_new_keeper(struct server *s)
+{
+	if (s->store == NULL)
+		return 0;
+	s->keeper = keeper_new(s->store);
+	if (s->keeper == NULL)
+		return -1;
+	s->to_keeper = channel_new(keeper_bell(s->keeper));
+	s->from_keeper = channel_new(broker_bell(s->broker));
+	if (s->to_keeper == NULL || s->from_keeper == NULL)
+		return -1;
+	keeper_connect(s->keeper, s->to_keeper, s->from_keeper);
+	broker_connect_store(s->broker, s->from_keeper, s->to_keeper);
+	return 0;
+}
+
+/* Open the store, and give what it holds to the broker. */
+static int
+server_restore(struct server *s)
+{
+	if (s->conf->state_dir == NULL)
+		return 0;
+	s->store =
+	    store_lmdb_new(s->conf->state_dir, (uint64_t)s->conf->max_store);
+	if (s->store == NULL)
+		return -1;
+	return broker_restore(s->broker, s->store) == 0 ? 0 : -1;
+}
+
 /* Make everything; no thread runs yet. */
 static int
 server_build(struct server *s)
 {
 	if (server_new_events(s) == -1)
 		return -1;
-	s->broker = broker_new(s->conf, (size_t)s->conf->workers);
-	if (s->broker == NULL)
-		return -1;
 	s->to_broker = channel_new(broker_bell(s->broker));
 	if (s->to_broker == NULL)
 		return -1;
 	broker_connect_acceptor(s->broker, s->to_broker);
-	if (server_new_workers(s) == -1)
+	if (server_new_keeper(s) == -1 || server_new_workers(s) == -1)
 		return -1;
 	s->acceptor = acceptor_new(s->base, s->listeners, s->listener_count,
 	    s->acceptor_workers, s->worker_count);
@@ -364,6 +402,13 @@ server_start(struct server *s)
 	int error;
 	size_t i;
 
+	if (s->keeper != NULL) {
+		error = thread_start(&s->keeper_tid, "store", keeper_run,
+		    s->keeper);
+		if (error != 0)
+			return error;
+		s->keeper_running = true;
+	}
 	error = thread_start(&s->broker_tid, "broker", broker_run, s->broker);
 	if (error != 0)
 		return error;
@@ -395,6 +440,15 @@ server_join(struct server *s)
 		server_send_plain(TEVENT_QUIT, s->to_broker);
 		pthread_join(s->broker_tid, NULL);
 	}
+	/* The broker has ended, so that its channel is ours. */
+	if (s->keeper_running) {
+		server_send_plain(TEVENT_QUIT, s->to_keeper);
+		while (channel_stuck(s->to_keeper)) {
+			usleep(SERVER_RETRY);
+			channel_flush(s->to_keeper);
+		}
+		pthread_join(s->keeper_tid, NULL);
+	}
 }
 
 static void
@@ -418,7 +472,11 @@ server_free(struct server *s)
 	free(s->workers);
 	free(s->acceptor_workers);
 	channel_free(&s->to_broker);
+	channel_free(&s->to_keeper);
+	channel_free(&s->from_keeper);
 	broker_free(&s->broker);
+	keeper_free(&s->keeper);
+	store_free(&s->store);
 	for (i = 0; i < 3; i++) {
 		if (s->signals[i] != NULL)
 			event_free(s->signals[i]);
@@ -460,7 +518,10 @@ server_run(const struct server_options *options)
 	s.listener_count = listen_open(s.conf, &s.listeners);
 	if (s.listener_count == 0)
 		goto out;
-	if (server_build(&s) == -1) {
+	s.broker = broker_new(s.conf, (size_t)s.conf->workers);
+	if (s.broker != NULL && server_restore(&s) == -1)
+		goto out;
+	if (s.broker == NULL || server_build(&s) == -1) {
 		log_err("start: %s", strerror(errno));
 		goto out;
 	}

@@ -349,13 +349,16 @@ session_on_written(struct bufferevent *bev, void *arg)
 }
 
 static void
-session_refuse_login(struct session *s)
+session_refuse_login(struct session *s, bool not_kept)
 {
+	const char *why =
+	    not_kept ? "The device cannot be stored now" : "Too many devices";
 	char text[256];
 
 	session_send(s, WSFRAME_TEXT, text,
-	    proto_auth(text, sizeof(text), 503, "Too many devices"));
-	session_close(s, WSFRAME_TRY_AGAIN, "too many devices");
+	    proto_auth(text, sizeof(text), 503, why));
+	session_close(s, WSFRAME_TRY_AGAIN,
+	    not_kept ? "not stored" : "too many devices");
 }
 
 bool
@@ -367,7 +370,7 @@ session_on_welcome(struct conn *c, const struct tevent_welcome *ev)
 	if (s->state != SESSION_LOGIN)
 		return false;
 	if (ev->device.gen == 0) {
-		session_refuse_login(s);
+		session_refuse_login(s, ev->not_kept);
 		return true;
 	}
 	s->device = ev->device;

@@ -12,7 +12,14 @@
 #include "check.h"
 
 #define TABLE_SEGMENT 1024 /* buckets in a segment */
-#define TABLE_GEN     1    /* devices are never removed yet */
+#define TABLE_NONE    UINT32_MAX
+
+/* What devref.slot counts. */
+struct table_slot {
+	struct table_node *node; /* NULL: free */
+	uint32_t gen;            /* of the node, or the last one; not 0 */
+	uint32_t next_free;
+};
 
 /*
  * Buckets lie in segments that never move; the directory of segments is a
@@ -22,10 +29,11 @@ struct table {
 	unsigned char key[crypto_shorthash_KEYBYTES];
 	struct table_node ***segments;
 	size_t segment_count;
-	size_t low;                /* buckets at the start of this round */
-	size_t split;              /* buckets that this round has split */
-	struct table_node **slots; /* by devref.slot */
-	size_t count, slot_size;
+	size_t low;   /* buckets at the start of this round */
+	size_t split; /* buckets that this round has split */
+	struct table_slot *slots;
+	size_t count, slot_count, slot_size;
+	uint32_t free; /* the first free slot, or TABLE_NONE */
 };
 
 static struct table_node **
@@ -62,6 +70,7 @@ table_new(void)
 		return NULL;
 	arc4random_buf(t->key, sizeof(t->key));
 	t->low = TABLE_SEGMENT;
+	t->free = TABLE_NONE;
 	if (table_add_segment(t) == -1)
 		table_free(&t);
 	return t;
@@ -121,9 +130,9 @@ table_find(const struct table *t, const char *id, size_t len)
 struct table_node *
 table_get(const struct table *t, struct devref ref)
 {
-	if (ref.gen != TABLE_GEN || ref.slot >= t->count)
+	if (ref.slot >= t->slot_count || t->slots[ref.slot].gen != ref.gen)
 		return NULL;
-	return t->slots[ref.slot];
+	return t->slots[ref.slot].node;
 }
 
 /* Split the next bucket; without memory the table just stays dense. */
@@ -153,26 +162,57 @@ table_grow(struct table *t)
 	}
 }
 
+static int
+table_grow_slots(struct table *t)
+{
+	size_t size = t->slot_size == 0 ? 64 : t->slot_size * 2;
+	struct table_slot *slots;
+
+	if (t->slot_count < t->slot_size)
+		return 0;
+	slots = reallocarray(t->slots, size, sizeof(t->slots[0]));
+	if (slots == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	t->slots = slots;
+	t->slot_size = size;
+	return 0;
+}
+
+/* A slot for a node, or TABLE_NONE. */
+static uint32_t
+table_take_slot(struct table *t)
+{
+	uint32_t i = t->free;
+
+	if (i != TABLE_NONE) {
+		t->free = t->slots[i].next_free;
+		return i;
+	}
+	if (t->slot_count >= TABLE_NONE || table_grow_slots(t) == -1)
+		return TABLE_NONE;
+	i = (uint32_t)t->slot_count++;
+	t->slots[i].gen = 0;
+	return i;
+}
+
 int
 table_add(struct table *t, struct table_node *n)
 {
-	struct table_node **slots, **b;
-	size_t size;
+	uint32_t slot = table_take_slot(t);
+	struct table_node **b;
 
-	if (t->count == t->slot_size) {
-		size = t->slot_size == 0 ? 64 : t->slot_size * 2;
-		slots = reallocarray(t->slots, size, sizeof(t->slots[0]));
-		if (slots == NULL) {
-			errno = ENOMEM;
-			return -1;
-		}
-		t->slots = slots;
-		t->slot_size = size;
-	}
+	if (slot == TABLE_NONE)
+		return -1;
+	/* Generation 0 is no device. */
+	if (++t->slots[slot].gen == 0)
+		t->slots[slot].gen = 1;
+	t->slots[slot].node = n;
+	t->count++;
 	n->hash = table_hash(t, n->id, n->id_len);
-	n->ref.slot = (uint32_t)t->count;
-	n->ref.gen = TABLE_GEN;
-	t->slots[t->count++] = n;
+	n->ref.slot = slot;
+	n->ref.gen = t->slots[slot].gen;
 	b = table_bucket_of(t, n->hash);
 	n->next = *b;
 	*b = n;
@@ -181,15 +221,37 @@ table_add(struct table *t, struct table_node *n)
 	return 0;
 }
 
+void
+table_remove(struct table *t, struct table_node *n)
+{
+	struct table_node **b = table_bucket_of(t, n->hash);
+	struct table_slot *slot = &t->slots[n->ref.slot];
+
+	CHECK(slot->node == n);
+	while (*b != n)
+		b = &(*b)->next;
+	*b = n->next;
+	slot->node = NULL;
+	slot->next_free = t->free;
+	t->free = n->ref.slot;
+	t->count--;
+}
+
 size_t
 table_count(const struct table *t)
 {
 	return t->count;
 }
 
+size_t
+table_slots(const struct table *t)
+{
+	return t->slot_count;
+}
+
 struct table_node *
 table_at(const struct table *t, size_t i)
 {
-	CHECK(i < t->count);
-	return t->slots[i];
+	CHECK(i < t->slot_count);
+	return t->slots[i].node;
 }

@@ -44,10 +44,16 @@ struct table_node *table_get(const struct table *, struct devref);
  */
 int table_add(struct table *, struct table_node *);
 
+/* Take a node out; its ref is stale from now on. */
+void table_remove(struct table *, struct table_node *);
+
 /* How many nodes there are. */
 size_t table_count(const struct table *);
 
-/* Node I in the order of insertion, I < table_count. */
+/* How many slots there are: all nodes are in one below. */
+size_t table_slots(const struct table *);
+
+/* The node in slot I, I < table_slots, or NULL. */
 struct table_node *table_at(const struct table *, size_t i);
 
 #endif

@@ -54,6 +54,10 @@ tevent_free(struct tevent **evp)
 	case TEVENT_PUSH:
 		message_unref(&((struct tevent_push *)ev)->message);
 		break;
+	case TEVENT_KEEP:
+	case TEVENT_KEPT:
+		message_unref(&((struct tevent_keep *)ev)->message);
+		break;
 	case TEVENT_DELIVER:
 		tevent_free_items((struct tevent_deliver *)ev);
 		break;

@@ -20,7 +20,7 @@ struct message;
 
 /*
  * Type, struct tevent_BODY, direction and meaning.  Who receives an event
- * frees it.  A acceptor, B broker, W worker.
+ * frees it.  A acceptor, B broker, S store, W worker.
  */
 /* clang-format off */
 #define TEVENT_TABLE(X)							\
@@ -29,7 +29,7 @@ struct message;
 	X(ACCEPTED,  accept,  "W>A", "that many were; errno if it failed") \
 	X(STOP,      plain,   "A>B B>W", "answer who waits, close")	\
 	X(STOPPED,   plain,   "W>A", "this worker has no connection left") \
-	X(QUIT,      plain,   "A>B A>W", "leave the loop")		\
+	X(QUIT,      plain,   "A>B A>W A>S", "leave the loop")		\
 	X(PUSH,      push,    "W>B", "a message for a device")		\
 	X(QUERY,     push,    "W>B", "is this device registered")	\
 	X(ANSWER,    answer,  "B>W", "what to tell a publisher")	\
@@ -39,7 +39,12 @@ struct message;
 	X(LOGOUT,    session, "W>B", "a session has ended")		\
 	X(DELIVER,   deliver, "B>W", "messages for a session, in order") \
 	X(ACK,       ack,     "W>B", "a session confirms messages")	\
-	X(ALIVE,     session, "W>B", "a session gave a sign of life")
+	X(ALIVE,     session, "W>B", "a session gave a sign of life")	\
+	X(KEEP,      keep,    "B>S", "keep a message")			\
+	X(KEPT,      keep,    "S>B", "the same: it is on disk, or is not") \
+	X(ENROL,     keep,    "B>S", "keep a registration")		\
+	X(ENROLLED,  keep,    "S>B", "the same: it is on disk, or is not") \
+	X(DISCARD,   discard, "B>S", "delete what is kept under a key")
 /* clang-format on */
 
 enum tevent_type {
@@ -89,6 +94,8 @@ enum answer {
 	ANSWER_QUEUE_FULL,
 	ANSWER_STOPPING,
 	ANSWER_NO_MEMORY,
+	ANSWER_STORE_FULL, /* MAX_STORE */
+	ANSWER_NOT_KEPT,   /* the store failed */
 };
 
 struct tevent_answer {
@@ -108,7 +115,8 @@ struct tevent_login {
 struct tevent_welcome {
 	struct tevent head;
 	struct handle to;
-	struct devref device; /* none: too many devices */
+	struct devref device; /* none: refused */
+	bool not_kept;        /* the store failed; else: too many devices */
 	size_t id_len;
 	char id[];
 };
@@ -138,6 +146,26 @@ struct tevent_ack {
 	struct devref device;
 	size_t count;
 	uint64_t *mids; /* owned */
+};
+
+/* KEEP, KEPT, ENROL and ENROLLED; the device's id follows. */
+struct tevent_keep {
+	struct tevent head;
+	struct devref device;
+	struct handle from; /* ENROL: the session that waits for it, or none */
+	struct message *message; /* KEEP: one reference */
+	uint64_t key;            /* in the store */
+	uint64_t mid;            /* ENROL: the highest that may be given */
+	uint64_t time;           /* see struct record */
+	bool cancelled;          /* the store's: need not be written any more */
+	int error;               /* errno, or 0 */
+	size_t id_len;
+	char id[];
+};
+
+struct tevent_discard {
+	struct tevent head;
+	uint64_t key;
 };
 
 /*

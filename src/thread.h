@@ -16,6 +16,7 @@ enum thread_role {
 	THREAD_ACCEPTOR,
 	THREAD_WORKER,
 	THREAD_BROKER,
+	THREAD_STORE,
 };
 
 /* Declare what the calling thread is, for the rest of its life. */

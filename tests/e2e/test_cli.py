@@ -50,7 +50,7 @@ def test_V_prints_name_and_version():
 def test_wrong_usage_exits_2_with_the_usage(args):
     r = run(*args)
     assert r.returncode == 2
-    assert "usage: mpushd [-DnVv] [-f file] [-o key=value]..." in r.stderr
+    assert "usage: mpushd [-DnVv] [-f file] [-o key=value]...\n" in r.stderr
     assert r.stdout == ""
 
 

@@ -59,7 +59,9 @@ check_conf(struct conf *c)
 static void
 check_text(const char *text, size_t len, char *setting)
 {
-	struct conf_source src = { "f", false, &setting, setting != NULL };
+	struct conf_source src = { .file = "f",
+		.settings = &setting,
+		.setting_count = setting != NULL };
 	char *report;
 	long lines = 1;
 	size_t i, n;

@@ -598,7 +598,10 @@ static struct conf *
 load_file(const char *file, bool optional, const char *setting)
 {
 	char *settings[] = { strdup(setting) };
-	struct conf_source src = { file, optional, settings, 1 };
+	struct conf_source src = { .file = file,
+		.optional = optional,
+		.settings = settings,
+		.setting_count = 1 };
 	struct conf *c;
 	size_t len;
 	FILE *out;

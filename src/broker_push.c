@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker_impl.h"
+#include "check.h"
+#include "conf.h"
+#include "message.h"
+#include "record.h"
+
+/*
+ * How long a message is not written that its device may confirm: long enough
+ * for a phone, short enough for ACK_TIMEOUT's answer not to wait for a disk.
+ */
+#define BROKER_GRACE 500 /* milliseconds */
+
+static uint64_t
+broker_message_bytes(const struct device *d, const struct message *m)
+{
+	size_t len;
+
+	(void)message_text(m, &len);
+	return RECORD_HEADER + d->node.id_len + len;
+}
+
+static void
+broker_answer_waiter(struct broker *b, struct waiter *w, enum answer answer)
+{
+	broker_answer(b, w->publisher, answer, w->mid);
+	wheel_cancel(&b->wheel, &w->timer);
+	LIST_REMOVE(w, link);
+	free(w);
+}
+
+/* Answer who waits for an entry that is kept: by where the device is now. */
+static void
+broker_answer_kept(struct broker *b, struct outbox_entry *e)
+{
+	struct waiter *w = e->waiter;
+
+	e->waiter = NULL;
+	broker_answer_waiter(b, w,
+	    device_is_online(w->device) ? ANSWER_ONLINE : ANSWER_OFFLINE);
+}
+
+/* It cannot be promised: answer so, and drop the message. */
+static void
+broker_refuse_waiter(struct broker *b, struct outbox_entry *e,
+    enum answer answer)
+{
+	struct waiter *w = e->waiter;
+	struct device *d = w->device;
+
+	e->waiter = NULL;
+	w->mid = 0;
+	broker_answer_waiter(b, w, answer);
+	broker_remove(b, d, e);
+}
+
+static struct waiter *
+broker_add_waiter(struct broker *b, struct device *d, struct handle publisher,
+    uint64_t mid)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+
+	if (w == NULL)
+		return NULL;
+	w->timer.kind = BROKER_TIMER_WAIT;
+	w->publisher = publisher;
+	w->device = d;
+	w->mid = mid;
+	w->until = b->now + (uint64_t)b->conf->ack_timeout;
+	LIST_INSERT_HEAD(&b->waiters, w, link);
+	return w;
+}
+
+static void
+broker_set_wait(struct broker *b, struct waiter *w)
+{
+	uint64_t due = w->until;
+
+	if (b->to_store != NULL && b->now + BROKER_GRACE < due)
+		due = b->now + BROKER_GRACE;
+	wheel_set(&b->wheel, &w->timer, due);
+}
+
+void
+broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
+{
+	uint64_t bytes = broker_message_bytes(d, ev->message);
+	struct outbox_entry *e;
+
+	if (b->bytes + bytes > b->max_store) {
+		broker_answer(b, ev->from, ANSWER_STORE_FULL, 0);
+		return;
+	}
+	broker_skip_lead(b, d, ev->message);
+	e = device_put(d, &ev->message, (size_t)b->conf->max_queue);
+	if (e == NULL) {
+		broker_answer(b, ev->from,
+		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
+		return;
+	}
+	b->bytes += bytes;
+	if (b->to_store == NULL && !device_is_online(d)) {
+		broker_answer(b, ev->from, ANSWER_OFFLINE, e->mid);
+		return;
+	}
+	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
+	if (e->waiter == NULL) {
+		broker_answer(b, ev->from, ANSWER_NO_MEMORY, 0);
+		broker_remove(b, d, e);
+		return;
+	}
+	broker_reserve_mid(b, d, e->mid);
+	if (device_is_online(d)) {
+		broker_set_wait(b, e->waiter);
+		broker_want_pump(b, d);
+	} else {
+		e->waiter->overdue = true;
+		broker_keep(b, d, e);
+	}
+}
+
+void
+broker_on_wait(struct broker *b, struct waiter *w)
+{
+	struct outbox_entry *e = outbox_find(&w->device->outbox, w->mid);
+
+	CHECK(e != NULL && e->waiter == w);
+	if (b->to_store != NULL && e->kept == OUTBOX_UNKEPT)
+		broker_keep(b, w->device, e);
+	if (b->now < w->until) {
+		wheel_set(&b->wheel, &w->timer, w->until);
+		return;
+	}
+	w->overdue = true;
+	if (b->to_store == NULL || e->kept == OUTBOX_KEPT)
+		broker_answer_kept(b, e);
+}
+
+void
+broker_on_kept(struct broker *b, struct tevent *head)
+{
+	struct tevent_keep *ev = (struct tevent_keep *)head;
+	struct device *d = device_of_node(table_get(b->table, ev->device));
+	struct outbox_entry *e;
+
+	e = d != NULL ? outbox_find(&d->outbox, ev->mid) : NULL;
+	/* It was confirmed meanwhile. */
+	if (e == NULL || e->key != ev->key)
+		return;
+	if (ev->error == 0) {
+		e->kept = OUTBOX_KEPT;
+	} else {
+		e->kept = OUTBOX_UNKEPT;
+		e->key = 0;
+	}
+	if (e->waiter == NULL || !e->waiter->overdue)
+		return;
+	if (e->kept == OUTBOX_KEPT)
+		broker_answer_kept(b, e);
+	else
+		broker_refuse_waiter(b, e, ANSWER_NOT_KEPT);
+}
+
+void
+broker_remove(struct broker *b, struct device *d, struct outbox_entry *e)
+{
+	uint64_t bytes = broker_message_bytes(d, e->message);
+
+	CHECK(b->bytes >= bytes);
+	b->bytes -= bytes;
+	if (e->key != 0)
+		broker_discard(b, e->key);
+	device_confirm(d, e);
+}
+
+void
+broker_confirm(struct broker *b, struct device *d, uint64_t mid)
+{
+	struct outbox_entry *e = outbox_find(&d->outbox, mid);
+	struct waiter *w;
+
+	if (e == NULL)
+		return;
+	w = e->waiter;
+	if (w != NULL) {
+		e->waiter = NULL;
+		broker_answer_waiter(b, w, ANSWER_OK);
+	}
+	broker_remove(b, d, e);
+}
+
+static struct outbox_entry *
+broker_entry_of(struct waiter *w)
+{
+	struct outbox_entry *e = outbox_find(&w->device->outbox, w->mid);
+
+	CHECK(e != NULL && e->waiter == w);
+	return e;
+}
+
+void
+broker_hurry_waiters(struct broker *b)
+{
+	struct waiter *w, *next;
+	struct outbox_entry *e;
+
+	for (w = LIST_FIRST(&b->waiters); w != NULL; w = next) {
+		next = LIST_NEXT(w, link);
+		e = broker_entry_of(w);
+		w->overdue = true;
+		if (e->kept == OUTBOX_KEPT)
+			broker_answer_kept(b, e);
+		else if (e->kept == OUTBOX_UNKEPT)
+			broker_keep(b, w->device, e);
+	}
+}
+
+void
+broker_refuse_waiters(struct broker *b)
+{
+	struct waiter *w;
+
+	while ((w = LIST_FIRST(&b->waiters)) != NULL)
+		broker_refuse_waiter(b, broker_entry_of(w), ANSWER_STOPPING);
+}
