@@ -311,7 +311,7 @@ broker_on_login(struct broker *b, struct tevent *head)
 	if (d == NULL) {
 		log_debug("broker: too many devices");
 		broker_refuse_login(b, ev->from, ev->id, ev->id_len, false);
-	} else if (b->to_store != NULL && !d->enrolled) {
+	} else if (b->to_store != NULL && !d->enrolled && !d->listed) {
 		d->seen = b->wall;
 		broker_enrol(b, d, ev->from);
 	} else {

@@ -177,7 +177,8 @@ broker_touch(struct broker *b, struct device *d)
 	d->seen = b->wall;
 	if (behind == 0 || behind > BROKER_SEEN_MAX)
 		behind = BROKER_SEEN_MAX;
-	if (b->to_store != NULL && d->enrolled &&
+	/* One in REGISTERS is on disk only from its first login on. */
+	if (b->to_store != NULL && (d->enrolled || d->listed) &&
 	    d->seen_kept + behind <= d->seen) {
 		d->seen_kept = d->seen;
 		broker_enrol(b, d, none);

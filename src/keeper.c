@@ -18,6 +18,7 @@
 #include "thread.h"
 
 #define KEEPER_TIDY  1000 /* milliseconds from the first deletion to a look */
+#define KEEPER_FEW   64   /* records deleted at once on a full disk */
 #define KEEPER_STUCK 1    /* milliseconds, while the pipe is full */
 
 /* Keys whose records are to be deleted. */
@@ -233,6 +234,39 @@ keeper_fail(struct keeper *k, int error)
 	k->retry_at = k->now + KEEPER_RETRY;
 }
 
+static void
+keeper_forget_discards(struct keeper *k)
+{
+	if (k->discards.count > 0 && k->tidy_at == 0)
+		k->tidy_at = k->now + KEEPER_TIDY;
+	k->discards.count = 0;
+	k->linger_until = 0;
+}
+
+/*
+ * Delete a few at a time, the last first: on a disk that is full a deletion
+ * needs some room too, which the one before it has made.
+ */
+static int
+keeper_delete(struct keeper *k)
+{
+	struct keeper_keys *d = &k->discards;
+	size_t n;
+	int error = 0;
+
+	while (d->count > 0 && error == 0) {
+		n = d->count < KEEPER_FEW ? d->count : KEEPER_FEW;
+		error = store_del(k->store, d->key + d->count - n, n);
+		if (error == 0)
+			error = store_sync(k->store);
+		if (error == 0)
+			d->count -= n;
+	}
+	if (error == 0)
+		k->linger_until = 0;
+	return error;
+}
+
 /* Try the store again when it is time to; true when it works. */
 static bool
 keeper_works(struct keeper *k)
@@ -244,25 +278,22 @@ keeper_works(struct keeper *k)
 	if (k->now < k->retry_at)
 		return false;
 	error = store_recover(k->store);
+	if (error == 0)
+		error = keeper_delete(k);
+	if (error == 0)
+		error = store_probe(k->store);
 	if (error != 0) {
 		keeper_fail(k, error);
 		return false;
 	}
 	k->error = 0;
+	if (k->tidy_at == 0)
+		k->tidy_at = k->now + KEEPER_TIDY;
 	log_notice("store: writes again after %llu s, %zu pushes and logins "
 		   "were refused",
 	    (unsigned long long)(k->now - k->failed_at + 999) / 1000,
 	    k->refused);
 	return true;
-}
-
-static void
-keeper_forget_discards(struct keeper *k)
-{
-	if (k->discards.count > 0 && k->tidy_at == 0)
-		k->tidy_at = k->now + KEEPER_TIDY;
-	k->discards.count = 0;
-	k->linger_until = 0;
 }
 
 /*

@@ -9,8 +9,8 @@
  * no MDB_DUPSORT, no named databases; native byte order, 64-bit.
  * Thread: any.  Owns: nothing beyond a call.
  * Limits: one page buffer a level of the tree (at most 32), three bits a page
- * of the file, one value.  Values that lie outside their leaf and are stray
- * (below) are read up to 16 times the size of the file in all.
+ * of the file, one value or list of free pages.  Stray records (below) are at
+ * most 16 times the size of the file in all.
  *
  * What it finds: every page in use is where it says it is, in the tree once,
  * and not free; nodes tile their page; keys ascend and are within the bounds
@@ -64,8 +64,8 @@ struct mdbfile_hooks {
  * Read all of the file FD, with pread(2) alone: a bad disk is damage of a
  * page, not a signal.  TXNID 0: the newest transaction; nobody may write.
  * Else exactly that one, in a file which may be written to, if a reader has
- * pinned it and its meta page is still there.  VALUE_MAX: bytes of the longest
- * value that can be; a longer one is damage.
+ * pinned it; the second commit after it takes its meta page, so begin before.
+ * VALUE_MAX: bytes of the longest value that can be; a longer one is damage.
  * If a part of the tree cannot be read, all pages outside the tree are
  * searched for the records of that part.  If the newest meta page cannot be
  * used, the other one is, and every page is searched.

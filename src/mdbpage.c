@@ -135,12 +135,14 @@ mdbpage_read_meta(struct mdbpage_meta *m, const uint8_t *bytes, unsigned which)
 	m->txnid = mdbpage_get64(p + 128);
 	m->psize = mdbpage_valid_size(m->free.pad) ? m->free.pad : 0;
 	m->flaw = NULL;
+	m->dated = false;
 	what = mdbpage_check_meta_head(m, bytes, which);
 	if (what != NULL)
 		return what;
 	/* Transactions take turns; a new file has two pages of none. */
 	if (m->txnid != 0 && (m->txnid & 1) != which)
 		return "has a transaction of the other meta page";
+	m->dated = true;
 	if (m->last_pgno < 1 || m->last_pgno > MDBPAGE_PGNO_MAX)
 		return "has a last page that cannot be";
 	if (!mdbpage_db_valid(&m->main, m->last_pgno))

@@ -47,6 +47,7 @@ struct mdbpage_meta {
 	struct mdbpage_db free;
 	struct mdbpage_db main;
 	const char *flaw; /* of a usable meta page: what is wrong, or NULL */
+	bool dated;       /* the transaction's number can be believed */
 };
 
 /* A branch or leaf page in a buffer of the caller. */

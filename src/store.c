@@ -35,6 +35,12 @@ store_recover(struct store *s)
 }
 
 int
+store_probe(struct store *s)
+{
+	return s->ops->probe(s);
+}
+
+int
 store_tidy(struct store *s)
 {
 	return s->ops->tidy(s);

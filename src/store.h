@@ -31,6 +31,7 @@ struct store_ops {
 	int (*del)(struct store *, const uint64_t *, size_t);
 	int (*sync)(struct store *);
 	int (*recover)(struct store *);
+	int (*probe)(struct store *);
 	int (*tidy)(struct store *);
 	void (*free)(struct store *);
 };
@@ -60,8 +61,11 @@ int store_del(struct store *, const uint64_t *keys, size_t count);
  */
 int store_sync(struct store *);
 
-/* After an error: get ready to try again, and make sure that one can write. */
+/* After an error: get ready to try again. */
 int store_recover(struct store *);
+
+/* Make sure that there is room for more than a few bytes, by writing them. */
+int store_probe(struct store *);
 
 /* Give room that is free for good back to the system, if that is worth it. */
 int store_tidy(struct store *);

@@ -332,17 +332,20 @@ store_lmdb_sync(struct store *s)
 
 /*
  * The head with a padding is what makes sure that there is room for more than
- * a few bytes.
+ * a few bytes.  The small ones before it are for LMDB, which uses a page again
+ * only two transactions after it was freed.
  */
 static int
-store_lmdb_probe(struct store_lmdb *l)
+store_lmdb_probe(struct store *s)
 {
-	static const size_t paddings[] = { STORE_LMDB_SMALL / 16, 0 };
-	int error = 0;
+	static const size_t paddings[] = { 0, 0, STORE_LMDB_SMALL / 16, 0 };
+	struct store_lmdb *l = store_lmdb_of(s);
+	int error = l->env == NULL ? EIO : 0;
 	size_t i;
 
-	for (i = 0; i < 2 && error == 0; i++) {
-		error = store_lmdb_put_head(l->env, paddings[i]);
+	for (i = 0; i < sizeof(paddings) / sizeof(paddings[0]); i++) {
+		if (error == 0)
+			error = store_lmdb_put_head(l->env, paddings[i]);
 		if (error == 0)
 			error = store_env_commit(l->env);
 	}
@@ -359,7 +362,7 @@ store_lmdb_recover(struct store *s)
 		store_env_close(&l->env);
 	if (l->env == NULL)
 		error = store_lmdb_open(l);
-	return error == 0 ? store_lmdb_probe(l) : error;
+	return error;
 }
 
 /*
@@ -414,6 +417,7 @@ static const struct store_ops store_lmdb_ops = {
 	.del = store_lmdb_del,
 	.sync = store_lmdb_sync,
 	.recover = store_lmdb_recover,
+	.probe = store_lmdb_probe,
 	.tidy = store_lmdb_tidy,
 	.free = store_lmdb_free,
 };

@@ -208,6 +208,7 @@ static const struct store_ops store_mem_ops = {
 	.del = store_mem_del,
 	.sync = store_mem_sync,
 	.recover = store_mem_recover,
+	.probe = store_mem_recover,
 	.tidy = store_mem_tidy,
 	.free = store_mem_free,
 };

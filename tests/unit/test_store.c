@@ -180,6 +180,7 @@ check_engine(struct store *s)
 	assert_int_equal(store_sync(s), 0);
 	assert_int_equal(store_sync(s), 0);
 	assert_int_equal(store_recover(s), 0);
+	assert_int_equal(store_probe(s), 0);
 	assert_int_equal(store_tidy(s), 0);
 }
 

@@ -1,0 +1,508 @@
+# SPDX-License-Identifier: ISC
+"""A disk that fails: faultfs.so stands between the daemon and the kernel."""
+
+import concurrent.futures
+import contextlib
+import errno
+import json
+import os
+import random
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from mpushlib import (
+    BUILDDIR, DEADLINE, MPUSHD, SLOWNESS, TOKEN, Daemon, Device, HttpConn, login, push,
+    push_all, start_push, wait_until)
+
+FAULTFS = os.path.join(BUILDDIR, "tests", "tools", "faultfs.so")
+RECOVERY = 5 * SLOWNESS
+SECTOR = 512
+TOGETHER = 6  # daemons, which mostly wait
+CONFIG = {"TOKEN": TOKEN, "LISTEN": "127.0.0.1", "WS_PORT": 0,
+          "HTTP_PORT": 0, "WORKERS": 2, "REGISTERS": ["test", "other"],
+          "ACK_TIMEOUT": 0.3 * SLOWNESS, "RESEND_INTERVAL": 30}
+
+
+class Disk:
+    """A state directory behind faultfs, and the rule that it follows."""
+
+    def __init__(self, path):
+        self.state = os.path.join(path, "state")
+        self.rule_file = os.path.join(path, "rule")
+        self.journal_file = os.path.join(path, "journal")
+
+    def env(self, journal=False):
+        assert os.access(FAULTFS, os.R_OK), "make builds it"
+        env = {"LD_PRELOAD": FAULTFS, "FAULTFS_DIR": self.state,
+               "FAULTFS_RULE": self.rule_file,
+               # Of a sanitizer: it wants to be the first library.
+               "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        return {**env, "FAULTFS_JOURNAL": self.journal_file} if journal \
+            else env
+
+    def rule(self, action=None, of="any", error=0, at=0):
+        if action is None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.rule_file)
+            return
+        # In one step: the daemon reads it at any moment.
+        with open(self.rule_file + ".new", "w", encoding="ascii") as f:
+            f.write(f"{action} {of} {error} {at}\n")
+        os.rename(self.rule_file + ".new", self.rule_file)
+
+    def hits(self):
+        try:
+            with open(self.rule_file + ".hit", encoding="ascii") as f:
+                return len(f.readlines())
+        except FileNotFoundError:
+            return 0
+
+    def mark(self, text):
+        """Note in the journal what a client knows by now."""
+        fd = os.open(self.journal_file, os.O_WRONLY | os.O_APPEND)
+        os.write(fd, f"mark {text}\n".encode())
+        os.close(fd)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return Disk(str(tmp_path))
+
+
+def on(daemon, disk, **config):
+    return daemon(STATE_DIR=disk.state, env=disk.env(),
+                  ACK_TIMEOUT=0.3 * SLOWNESS, RESEND_INTERVAL=30, **config)
+
+
+def dump(state, status=0):
+    done = subprocess.run(
+        [MPUSHD, "--dump", "-o", f"TOKEN={TOKEN}", "-o", f"STATE_DIR={state}"],
+        stdout=subprocess.PIPE, timeout=60 * SLOWNESS, check=False)
+    assert done.returncode == status, done
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def contents(rows):
+    return [row["content"] for row in rows if row["kind"] == "message"]
+
+
+def assert_online_works(server, device):
+    with start_push(server, "other", "t", "online") as publisher:
+        message = device.recv_message()
+        assert message["content"] == "online"
+        device.ack(message)
+        assert publisher.read_response().answer == (200, "ok")
+
+
+@pytest.mark.parametrize("of, error", [
+    ("write", errno.ENOSPC), ("write", errno.EDQUOT), ("write", errno.EROFS),
+    ("write", errno.EIO), ("sync", errno.EIO), ("sync", errno.ENOSPC)])
+def test_a_failing_disk_refuses_what_it_must_and_comes_back(
+        daemon, disk, of, error):
+    server = on(daemon, disk)
+    with login(server, "other") as device:
+        push_all(server, "test", ["before"])
+        disk.rule("fail", of, error)
+        with HttpConn(server) as c:
+            for i in range(200):
+                r = c.request("POST", "/test", {
+                    "Content-Type": "text/plain"}, b"refused %d" % i)
+                assert r.answer == (503, "no")
+                assert int(r.headers["retry-after"]) > 0
+        assert disk.hits() > 0
+        # Who is there is served, and unconfirmed is refused.
+        assert_online_works(server, device)
+        assert push(server, "other", "t", "lazy") == (503, "no")
+        assert device.recv_message()["content"] == "lazy"
+        said = [x for x in server.lines if "store: cannot write" in x]
+        assert len(said) == 1 and os.strerror(error) in said[0]
+        disk.rule()
+        wait_until(lambda: push(server, "test", "t", "after") ==
+                   (200, "offline"), RECOVERY)
+        server.wait_log("store: writes again")
+        assert_online_works(server, device)
+    server.kill9()
+    assert contents(dump(disk.state)) == ["before", "after"]
+    again = daemon(STATE_DIR=disk.state)
+    with login(again, "test") as device:
+        assert [m["content"] for m in device.recv_messages(2)] == [
+            "before", "after"]
+
+
+def test_confirmations_survive_a_disk_that_fails_meanwhile(daemon, disk):
+    server = on(daemon, disk)
+    push_all(server, "test", ["a", "b", "c"])
+    disk.rule("fail", "write", errno.ENOSPC)
+    with login(server, "test") as device:
+        device.ack(device.recv_messages(3)[:2])
+        server.wait_log("store: cannot write")
+        disk.rule()
+        wait_until(lambda: contents(dump(disk.state)) == ["c"], RECOVERY)
+    server.kill9()
+
+
+def test_a_new_device_is_refused_while_nothing_can_be_written(daemon, disk):
+    server = on(daemon, disk)
+    disk.rule("fail", "sync", errno.EIO)
+    with Device(server).authenticate() as device:
+        device.send_text("newcomer")
+        assert device.recv_json()["data"]["code"] == 503
+        device.expect_close(1013)
+    assert push(server, "newcomer", "t") == (404, "no")
+    disk.rule()
+
+    def can_log_in():
+        with contextlib.suppress(AssertionError):
+            login(server, "newcomer").close()
+            return True
+
+    wait_until(can_log_in, RECOVERY)
+    server.kill9()
+    assert "newcomer" in [r["device"] for r in dump(disk.state)]
+
+
+@pytest.mark.parametrize("of", ["open", "write", "sync", "name"])
+def test_a_start_that_fails_is_one_clear_line(daemon, disk, of):
+    disk.rule("fail", of, errno.EACCES)
+    server = daemon(STATE_DIR=disk.state, env=disk.env(), wait=False)
+    assert server.wait(DEADLINE) == 1
+    assert len(server.lines) == 1, server.lines
+    assert "Permission denied" in server.lines[0]
+    assert disk.state in server.lines[0]
+    # Nothing that the next start would stumble over.
+    disk.rule()
+    next_one = daemon(STATE_DIR=disk.state)
+    next_one.wait_log("found 0 messages")
+    assert "damage" not in next_one.log
+
+
+def test_a_file_system_that_is_really_full(daemon, tmp_path):
+    state = tmp_path / "small"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700",
+                    "tmpfs", str(state)], check=True)
+    try:
+        server = daemon(STATE_DIR=str(state))
+        kept = 0
+        with HttpConn(server) as c:
+            while True:
+                r = c.request("POST", "/test", {
+                    "Content-Type": "text/plain"}, b"%d " % kept + b"x" * 5000)
+                if r.status != 200:
+                    break
+                kept += 1
+                assert kept < 200
+        assert r.status == 503
+        server.wait_log("cannot write: No space left on device")
+        with login(server, "test") as device:
+            for i in range(kept):
+                m = device.recv_message()
+                assert m["content"].startswith(f"{i} ")
+                device.ack(m)
+        wait_until(lambda: push(server, "test", "t", "x" * 5000) ==
+                   (200, "offline"), RECOVERY)
+        assert server.terminate() == 0
+        assert contents(dump(str(state))) == ["x" * 5000]
+    finally:
+        subprocess.run(["umount", "-l", str(state)], check=True)
+
+
+# Every single call
+
+
+class Known:
+    """What the clients of a scenario were told."""
+
+    def __init__(self, disk=None):
+        self.promised = []  # in the order of the answers
+        self.confirmed = set()
+        self.disk = disk
+
+    def note(self, kind, text):
+        if self.disk is not None:
+            self.disk.mark(f"{kind} {text}")
+
+
+def try_push(server, device, text, known):
+    """A push that may fail; what it was told is known."""
+    with contextlib.suppress(OSError, EOFError):
+        status, answer = push(server, device, "t", text,
+                              timeout=10 * SLOWNESS)
+        if status == 200:
+            known.promised.append(text)
+            known.note("kept", text)
+        return answer
+    return None
+
+
+def scenario(server, known):
+    """A fixed piece of work: pushes, confirmations, a message of its own
+    pages, and so much deleted that the file is written anew."""
+    for i in range(4):
+        try_push(server, "test", f"small {i}", known)
+    try_push(server, "test", "large " + "x" * 9000, known)
+    with contextlib.suppress(OSError, EOFError, AssertionError):
+        with login(server, "test") as device:
+            got = device.recv_messages(2, 2 * SLOWNESS)
+            known.note("confirming", got[0]["content"])
+            known.confirmed.add(got[0]["content"])
+            device.ack(got[0])
+            device.ping()
+    time.sleep(0.15)  # for the group that nobody waits for
+    try_push(server, "test", "last", known)
+
+
+def assert_kept(state, known):
+    """A daemon on what is there has all that was promised, in order."""
+    server = Daemon({**CONFIG, "STATE_DIR": state})
+    try:
+        assert "damage" not in server.log, server.log
+        with login(server, "test") as device:
+            got = []
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    got += device.recv_messages(1, 0.1 * SLOWNESS)
+        texts = [m["content"] for m in got]
+        missing = [t for t in known.promised
+                   if t not in known.confirmed and t not in texts]
+        assert not missing, (missing, texts)
+        order = [t for t in texts if t in known.promised]
+        assert order == [t for t in known.promised if t in order]
+    finally:
+        server.kill9()
+        server.close()
+
+
+def run_with(tmp_path, number, action, error=0):
+    """The scenario with one call that is hit; None when there is no such
+    call, else what happened: a daemon that failed to start, or Known."""
+    disk = Disk(str(tmp_path / f"{action}{number}"))
+    os.mkdir(os.path.dirname(disk.state))
+    disk.rule(action, "any", error, number)
+    known = Known()
+    server = Daemon({**CONFIG, "STATE_DIR": disk.state}, env=disk.env(),
+                    wait=False)
+    try:
+        with contextlib.suppress(AssertionError):
+            server.wait_listening()
+            scenario(server, known)
+        if disk.hits() == 0:
+            return None
+        if server.alive():
+            server.kill9()
+        assert server.wait() in ((1, -9) if action != "kill" else (-9,)), \
+            server.log
+        assert "broken invariant" not in server.log, server.log
+        assert_kept(disk.state, known)
+        return known
+    finally:
+        server.close()
+        shutil.rmtree(os.path.dirname(disk.state))
+
+
+@pytest.mark.parametrize("action, error", [
+    ("fail", errno.EIO), ("fail", errno.ENOSPC), ("short", 0), ("kill", 0)])
+def test_every_single_call_may_go_wrong(tmp_path, action, error):
+    # A sanitizer's build tries some of them: it looks for other things.
+    step = 1 if SLOWNESS == 1 else 5
+    numbers, promised, tried = iter(range(1, 1000, step)), 0, 0
+    with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+        while True:
+            batch = [next(numbers) for _ in range(TOGETHER)]
+            results = list(pool.map(
+                lambda n: run_with(tmp_path, n, action, error), batch))
+            tried += sum(r is not None for r in results)
+            promised += sum(len(r.promised) for r in results if r is not None)
+            if None in results:
+                break
+    assert tried * step > 20
+    assert promised > tried
+
+
+# Power cuts
+
+
+def read_journal(path):
+    """The journal as tuples; a write has its bytes last."""
+    with open(path, "rb") as f:
+        data = f.read()
+    out, at = [], 0
+    while at < len(data):
+        end = data.index(b"\n", at)
+        words = data[at:end].decode().split(" ", 2 if
+                                            data[at:at + 4] == b"mark"
+                                            else -1)
+        at = end + 1
+        if words[0] == "write":
+            length = int(words[3])
+            out.append(("write", words[1], int(words[2]), words[4] == "1",
+                        data[at:at + length]))
+            at += length
+        else:
+            out.append(tuple(words))
+    return out
+
+
+class PowerCut:
+    """The files as the disk has them if the power goes after some calls."""
+
+    def __init__(self, chance):
+        self.chance = chance
+        self.names = {}  # what a directory that was synced has
+        self.pending_names = []  # later changes of it, in order
+        self.files = {}  # inode -> what was synced
+        self.pending = {}  # inode -> writes and sizes since
+        self.live = {}  # name -> inode, as programs see it
+        self.next = 0
+
+    def step(self, op):
+        getattr(self, "on_" + op[0])(*op[1:])
+
+    def change_names(self, change):
+        change(self.live)
+        self.pending_names.append(change)
+
+    def on_new(self, name):
+        inode = self.next
+        self.next += 1
+        self.files[inode], self.pending[inode] = bytearray(), []
+        self.change_names(lambda d: d.__setitem__(name, inode))
+
+    def on_rename(self, old, new):
+        inode = self.live[old]
+
+        def change(d):
+            d.pop(old, None)
+            d[new] = inode
+
+        self.change_names(change)
+
+    def on_link(self, old, new):
+        inode = self.live[old]
+        self.change_names(lambda d: d.__setitem__(new, inode))
+
+    def on_unlink(self, name):
+        self.change_names(lambda d: d.pop(name, None))
+
+    def on_write(self, name, offset, dsync, data):
+        inode = self.live[name]
+        if dsync:
+            self.apply(self.files[inode], offset, data)
+        else:
+            self.pending[inode].append((offset, data))
+
+    def on_size(self, name, length):
+        self.pending[self.live[name]].append((int(length), None))
+
+    def on_sync(self, name):
+        if name not in self.live:  # the directory
+            for change in self.pending_names:
+                change(self.names)
+            self.pending_names = []
+            return
+        inode = self.live[name]
+        for offset, data in self.pending[inode]:
+            self.apply(self.files[inode], offset, data)
+        self.pending[inode] = []
+
+    def on_mark(self, *_):
+        pass
+
+    @staticmethod
+    def apply(content, offset, data):
+        if data is None:
+            del content[offset:]
+        end = offset + len(data or b"")
+        if len(content) < end:
+            content += bytes(end - len(content))
+        if data is not None:
+            content[offset:end] = data
+
+    def image(self):
+        """One of the many things that may be on the disk: {name: bytes}."""
+        names = dict(self.names)
+        for change in self.pending_names[
+                :self.chance.randint(0, len(self.pending_names))]:
+            change(names)
+        out = {}
+        for name, inode in names.items():
+            content = bytearray(self.files[inode])
+            for offset, data in self.pending[inode]:
+                for at in range(0, max(1, len(data or b"")), SECTOR):
+                    if self.chance.random() < 0.5:
+                        self.apply(content, offset + at,
+                                   None if data is None
+                                   else data[at:at + SECTOR])
+            out[name] = bytes(content)
+        return out
+
+
+def test_a_power_cut_at_any_moment_loses_nothing(disk):
+    server = Daemon({**CONFIG, "STATE_DIR": disk.state},
+                    env=disk.env(journal=True))
+    try:
+        known = Known(disk)
+        scenario(server, known)
+        # Until the large one is gone, and the file was written anew.
+        with login(server, "test") as device:
+            while len(known.confirmed) < len(known.promised):
+                m = device.recv_message()
+                known.note("confirming", m["content"])
+                known.confirmed.add(m["content"])
+                device.ack(m)
+            device.ping()
+        for i in range(80):
+            try_push(server, "test", f"bulk {i} " + "y" * 20000, known)
+        with login(server, "test") as device:
+            for i in range(79):
+                m = device.recv_message()
+                known.note("confirming", m["content"])
+                device.ack(m)
+            device.recv_message()
+            wait_until(lambda: os.stat(os.path.join(
+                disk.state, "store.mdb")).st_size < 1 << 20, RECOVERY)
+        try_push(server, "test", "the end", known)
+    finally:
+        server.kill9()
+        server.close()
+    ops = read_journal(disk.journal_file)
+    assert sum(op[0] == "rename" for op in ops) >= 2
+    check_power_cuts(disk, ops)
+
+
+def check_power_cuts(disk, ops):
+    chance = random.Random(7)
+    cuts = set(chance.sample(range(len(ops)), min(150, len(ops))))
+    # Each moment around a change of names.
+    cuts |= {i + d for i, op in enumerate(ops) for d in (0, 1)
+             if op[0] in ("rename", "link", "unlink", "new")}
+    power = PowerCut(chance)
+    kept, confirming, images = [], set(), 0
+    for i, op in enumerate(ops):
+        if i in cuts:
+            check_image(disk.state + ".cut", power.image(), kept, confirming)
+            images += 1
+        power.step(op)
+        if op[0] == "mark":
+            (kept.append if op[1] == "kept" else confirming.add)(op[2])
+    assert images >= 100
+
+
+def check_image(state, files, kept, confirming):
+    shutil.rmtree(state, ignore_errors=True)
+    os.mkdir(state)
+    for name, data in files.items():
+        with open(os.path.join(state, name), "wb") as f:
+            f.write(data)
+    if "store.mdb" not in files:
+        assert not kept
+        return
+    rows = dump(state)
+    assert not [r for r in rows if r["kind"] == "damage"]
+    texts = contents(rows)
+    missing = [t[:40] for t in kept if t not in confirming
+               and t not in texts]
+    assert not missing, missing
