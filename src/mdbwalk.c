@@ -194,6 +194,7 @@ mdbwalk_read_big(struct mdbwalk *w, const struct mdbpage_node *node)
 {
 	return node->page >= 2 && node->page < w->pages &&
 	       node->len <= w->value_size &&
+	       mdbwalk_find_big(w, node) + node->len <= w->bytes &&
 	       mdbwalk_pread(w, w->value, node->len,
 		   mdbwalk_find_big(w, node)) == (ssize_t)node->len;
 }

@@ -461,11 +461,25 @@ server_free_worker(struct server_worker *sw)
 	channel_free(&sw->from_broker);
 }
 
+/* A second signal must not end what is as good as ended. */
+static void
+server_block_signals(void)
+{
+	sigset_t set;
+	size_t i;
+
+	sigemptyset(&set);
+	for (i = 0; i < 3; i++)
+		sigaddset(&set, server_signals[i]);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void
 server_free(struct server *s)
 {
 	size_t i;
 
+	server_block_signals();
 	acceptor_free(&s->acceptor);
 	for (i = 0; i < s->worker_count; i++)
 		server_free_worker(&s->workers[i]);

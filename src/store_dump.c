@@ -17,7 +17,9 @@
 #include "proto.h"
 #include "store_file.h"
 
-#define STORE_DUMP_TIME 40 /* bytes of a printed time */
+#define STORE_DUMP_TIME   40 /* bytes of a printed time */
+#define STORE_DUMP_TRIES  1000
+#define STORE_DUMP_MISSED (-1)
 
 /* RFC 3339, UTC. */
 static const char *
@@ -68,8 +70,12 @@ store_dump_damage(void *arg, uint64_t offset, const char *what)
 	    offset, what);
 }
 
+/*
+ * STORE_DUMP_MISSED: two commits went by before the page that leads to the
+ * transaction was read, and this was not the LAST try.
+ */
 static int
-store_dump_file(const char *path, int fd, uint64_t txnid, FILE *out)
+store_dump_file(const char *path, int fd, uint64_t txnid, bool last, FILE *out)
 {
 	struct store_file_hooks hooks = {
 		.arg = out,
@@ -79,6 +85,8 @@ store_dump_file(const char *path, int fd, uint64_t txnid, FILE *out)
 	struct store_file_look look;
 	int error = store_file_walk(fd, txnid, &hooks, &look);
 
+	if (error == ENOENT && !last)
+		return STORE_DUMP_MISSED;
 	if (error != 0) {
 		warnx("%s: %s", path, strerror(error));
 		return 1;
@@ -90,30 +98,45 @@ store_dump_file(const char *path, int fd, uint64_t txnid, FILE *out)
 	return look.damages == 0 ? 0 : 1;
 }
 
-/* While a daemon writes: LMDB keeps the pages of our transaction for us. */
+/* LMDB keeps the pages of a reader's transaction as they are. */
+static int
+store_dump_snapshot(MDB_env *env, const char *path, FILE *out)
+{
+	MDB_txn *txn;
+	int rc, fd, status = STORE_DUMP_MISSED, tries;
+
+	rc = mdb_env_get_fd(env, &fd);
+	for (tries = 0; rc == 0 && status == STORE_DUMP_MISSED; tries++) {
+		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+		if (rc != 0)
+			break;
+		status = store_dump_file(path, fd, mdb_txn_id(txn),
+		    tries == STORE_DUMP_TRIES, out);
+		mdb_txn_abort(txn);
+	}
+	if (rc != 0)
+		warnx("%s: %s", path, mdb_strerror(rc));
+	return rc == 0 ? status : 1;
+}
+
 static int
 store_dump_live(const char *path, FILE *out)
 {
-	MDB_env *env = NULL;
-	MDB_txn *txn = NULL;
-	int rc, fd, status = 1;
+	MDB_env *env;
+	int rc, status = 1;
 
 	rc = mdb_env_create(&env);
+	if (rc != 0) {
+		warnx("%s: %s", path, mdb_strerror(rc));
+		return 1;
+	}
+	rc =
+	    mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, STORE_FILE_MODE);
 	if (rc == 0)
-		rc = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY,
-		    STORE_FILE_MODE);
-	if (rc == 0)
-		rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
-	if (rc == 0)
-		rc = mdb_env_get_fd(env, &fd);
-	if (rc == 0)
-		status = store_dump_file(path, fd, mdb_txn_id(txn), out);
+		status = store_dump_snapshot(env, path, out);
 	else
 		warnx("%s: %s", path, mdb_strerror(rc));
-	if (txn != NULL)
-		mdb_txn_abort(txn);
-	if (env != NULL)
-		mdb_env_close(env);
+	mdb_env_close(env);
 	return status;
 }
 
@@ -126,7 +149,7 @@ store_dump_idle(const char *path, FILE *out)
 		warn("%s", path);
 		return 1;
 	}
-	status = store_dump_file(path, fd, 0, out);
+	status = store_dump_file(path, fd, 0, true, out);
 	close(fd);
 	return status;
 }

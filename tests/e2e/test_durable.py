@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """STATE_DIR: what is there after a restart, a kill, a fault, or damage."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -123,6 +125,7 @@ def test_what_is_confirmed_at_once_is_never_written(daemon, state):
             return st.st_mtime_ns, st.st_size
 
         # The registration is there, so that the next is a message's.
+        wait_until(lambda: "test" in [row["device"] for row in dump(state)])
         before = writes()
         for _ in range(100):
             push_all_online(server, device)
@@ -179,7 +182,11 @@ def test_nobody_else_can_read_what_is_kept(daemon, state):
 
 
 def directory_size(path):
-    return sum(e.stat().st_size for e in os.scandir(path))
+    total = 0
+    for entry in os.scandir(path):
+        with contextlib.suppress(FileNotFoundError):  # a file in the making
+            total += entry.stat().st_size
+    return total
 
 
 def test_confirmed_messages_free_their_space(daemon, state):
@@ -349,6 +356,33 @@ def test_a_dump_of_a_running_daemon(daemon, state):
     with login(server, "other"):
         assert "other" in [r["device"] for r in dump(state)
                            if r["kind"] == "device"]
+
+
+def test_a_dump_beside_a_daemon_that_writes_is_one_moment(daemon, state):
+    server = daemon(STATE_DIR=state)
+    over = threading.Event()
+
+    def write():
+        with HttpConn(server) as c:
+            while not over.is_set():
+                c.request("POST", "/test", {"Content-Type": "text/plain"},
+                          b"x" * 100)
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for thread in writers:
+        thread.start()
+    try:
+        counts = []
+        for _ in range(20):
+            rows = [row for row in dump(state) if row["kind"] == "message"]
+            mids = [int(row["mid"]) for row in rows]
+            assert mids == sorted(set(mids))
+            counts.append(len(rows))
+        assert counts == sorted(counts) and counts[-1] > counts[0]
+    finally:
+        over.set()
+        for thread in writers:
+            thread.join()
 
 
 def test_a_dump_without_a_directory_says_so():
