@@ -14,6 +14,7 @@
 #include "check.h"
 #include "conf_fault.h"
 #include "conf_key.h"
+#include "conf_token.h"
 #include "conf_value.h"
 #include "jsontext.h"
 
@@ -277,20 +278,32 @@ conf_parse_check_state_dir(struct conf_parse *p)
 	free(fault);
 }
 
+/* The tokens in the file of TOKEN_FILE; one of both keys is needed. */
+static void
+conf_parse_tokens(struct conf_parse *p)
+{
+	const struct conf_key *file = conf_key_find("TOKEN_FILE");
+	struct conf_place token = { &p->faults, "TOKEN", -1 };
+
+	if (p->conf->token_file != NULL)
+		conf_token_read(p->conf, &p->set[file - conf_keys]);
+	else if (p->set[conf_key_find("TOKEN") - conf_keys].key != NULL)
+		return;
+	else if (p->src->file != NULL)
+		conf_fault_at_line(&p->faults, 1,
+		    "TOKEN or TOKEN_FILE is required");
+	else
+		conf_fault_at(&token, -1, "is required, or TOKEN_FILE");
+}
+
 /* What no key by itself can tell. */
 static void
 conf_parse_check_whole(struct conf_parse *p)
 {
 	const struct conf_key *ids = conf_key_find("REGISTERS");
 	const struct conf *c = p->conf;
-	struct conf_place token = { &p->faults, "TOKEN", -1 };
 
-	if (p->set[conf_key_find("TOKEN") - conf_keys].key == NULL) {
-		if (p->src->file != NULL)
-			conf_fault_at_line(&p->faults, 1, "TOKEN is required");
-		else
-			conf_fault_at(&token, -1, "is required");
-	}
+	conf_parse_tokens(p);
 	if (c->registers.count > (size_t)c->max_devices)
 		conf_fault_at(&p->set[ids - conf_keys], -1,
 		    "%zu devices are more than MAX_DEVICES, %lld",

@@ -26,7 +26,8 @@ struct conf_list {
 
 /* Times are in milliseconds. */
 struct conf {
-	struct conf_list token;
+	struct conf_list token; /* of TOKEN and of TOKEN_FILE */
+	char *token_file;       /* NULL: none */
 	int64_t ws_port, http_port;
 	bool debug;
 	struct conf_list registers;

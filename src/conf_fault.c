@@ -46,6 +46,14 @@ conf_fault_at_line(struct conf_faults *f, int line, const char *fmt, ...)
 	va_end(ap);
 }
 
+void
+conf_fault_in_file(struct conf_faults *f, const char *file, int line,
+    const char *text)
+{
+	if (conf_fault_count(f))
+		fprintf(f->out, "%s:%d: %s\n", file, line, text);
+}
+
 static void
 conf_fault_print_place(const struct conf_place *at, long index, bool with_key)
 {

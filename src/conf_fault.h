@@ -33,6 +33,10 @@ struct conf_place {
 void conf_fault_at_line(struct conf_faults *, int line, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Report a fault at LINE of another file that the configuration names. */
+void conf_fault_in_file(struct conf_faults *, const char *file, int line,
+    const char *text);
+
 /*
  * Report a fault of the key that is set at a place; INDEX is the element of
  * its list, or -1.

@@ -19,6 +19,7 @@
 /* clang-format off */
 const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "TOKEN", CONF_TOKENS, AT(token), 0, 0, 0, true },
+	{ "TOKEN_FILE", CONF_PATH_OR_NULL, AT(token_file), 0, 0, 0, true },
 	{ "WS_PORT", CONF_PORT, AT(ws_port), 2245, 0, 65535, false },
 	{ "HTTP_PORT", CONF_PORT, AT(http_port), 2246, 0, 65535, false },
 	{ "DEBUG", CONF_BOOL, AT(debug), 0, 0, 0, true },

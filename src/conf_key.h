@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 20
+#define CONF_KEY_COUNT 21
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf_token.h"
 #include "proto.h"
 
 #define CONF_LISTEN_UNIX   "unix:"
@@ -108,16 +109,6 @@ conf_value_address_fault(const char *text, size_t len)
 	return "must be an IPv4 or IPv6 address, \"*\" or unix:/path";
 }
 
-static const char *
-conf_value_token_fault(size_t len)
-{
-	if (len == 0)
-		return "a token cannot be empty";
-	if (len > CONF_TOKEN_MAX)
-		return "a token cannot be longer than 65536 bytes";
-	return NULL;
-}
-
 static void
 conf_value_check_item(const struct conf_key *key, const json_t *value,
     const struct conf_place *at, long index)
@@ -127,7 +118,7 @@ conf_value_check_item(const struct conf_key *key, const json_t *value,
 	size_t len = json_string_length(value);
 
 	if (key->type == CONF_TOKENS) {
-		fault = conf_value_token_fault(len);
+		fault = conf_token_fault(text, len);
 		if (fault != NULL)
 			conf_fault_at(at, index, "%s", fault);
 		return;
@@ -217,6 +208,7 @@ conf_value_set_path(char **place, const struct conf_key *key,
     const json_t *value, const struct conf_place *at)
 {
 	const char *text = json_string_value(value);
+	size_t i;
 
 	if (json_is_null(value) && key->type == CONF_PATH_OR_NULL)
 		return;
@@ -228,6 +220,13 @@ conf_value_set_path(char **place, const struct conf_key *key,
 		conf_fault_at(at, -1, "must be %s, which begins with a /",
 		    conf_value_nouns[key->type]);
 		return;
+	}
+	for (i = 0; text[i] != '\0'; i++) {
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+			conf_fault_at(at, -1,
+			    "a path cannot have control characters");
+			return;
+		}
 	}
 	*place = strdup(text);
 	if (*place == NULL)

@@ -320,6 +320,27 @@ def test_no_token_is_ever_logged(daemon):
     assert "horse" not in d.log
 
 
+def test_tokens_come_from_a_file_and_change_at_sighup(daemon, tmp_path):
+    path = tmp_path / "token"
+    path.write_text("# one a line\n\nold-horse\r\nsecond-horse\n")
+    d = daemon("-vvv", TOKEN_FILE=str(path), DEBUG=True)
+    for token in "secret", "old-horse", "second-horse":
+        Device(d).login(token).close()
+    path.write_text("new-horse")
+    d.reload()
+    Device(d).login("new-horse").close()
+    with WebSocket(d) as ws:
+        ws.send_text("old-horse")
+        assert ws.recv_json() == AUTH_WRONG
+    for text, line in (b"# none\n", 1), (b"\n\nhorse\xff\n", 3):
+        path.write_bytes(text)
+        d.reload(good=False)
+        d.wait_log(f"{path}:{line}: ")
+    Device(d).login("new-horse").close()
+    assert d.terminate() == 0
+    assert "horse" not in d.log
+
+
 # -- detaching ---------------------------------------------------------
 
 @pytest.fixture

@@ -53,6 +53,7 @@ GOOD = {
     "MAX_QUEUE": ["1", "10000"],
     "MAX_DEVICES": ["1", "1000000"],
     "MAX_CONNECTIONS": ["1", "100000"],
+    "TOKEN_FILE": ["null"],
     "STATE_DIR": ["null"],
     "PIDFILE": ['"/run/x.pid"'],
 }
@@ -80,6 +81,8 @@ BAD = {
     "MAX_QUEUE": BAD_INTS,
     "MAX_DEVICES": BAD_INTS,
     "MAX_CONNECTIONS": BAD_INTS,
+    "TOKEN_FILE": ["7", "[]", '""', '"relative"', '"/nowhere/token"', '"/dev"',
+                   r'"/a\nb"'],
     "STATE_DIR": ["7", "true", '""', '"relative"', "[]"],
     "PIDFILE": ["7", "null", '""', '"relative"'],
 }
@@ -120,7 +123,7 @@ def test_an_unknown_key_is_a_fault_with_file_and_line(tmp_path, key):
 
 def test_a_missing_token_is_a_fault(tmp_path):
     assert check(tmp_path, "{}") == (
-        1, ["mpushd.conf:1: TOKEN is required"])
+        1, ["mpushd.conf:1: TOKEN or TOKEN_FILE is required"])
 
 
 @pytest.mark.parametrize("text, line", [

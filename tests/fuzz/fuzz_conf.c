@@ -24,7 +24,8 @@ check_report(const char *report, long lines)
 	for (; *report != '\0'; report = end + 1) {
 		end = strchr(report, '\n');
 		CHECK(end != NULL);
-		if (strncmp(report, "-o ", 3) == 0)
+		/* An option, or a line of the file of TOKEN_FILE. */
+		if (strncmp(report, "-o ", 3) == 0 || report[0] == '/')
 			continue;
 		CHECK(strncmp(report, "f:", 2) == 0);
 		line = strtol(report + 2, &after, 10);

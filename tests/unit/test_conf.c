@@ -238,6 +238,9 @@ test_bad_values(void **state)
 		    "which begins with a /\n" },
 		{ "\"PIDFILE\": null",
 		    "f:2: PIDFILE: must be an absolute path, not null\n" },
+		{ "\"TOKEN_FILE\": \"/a\\nb\"",
+		    "f:2: TOKEN_FILE: a path cannot have control "
+		    "characters\n" },
 		{ "\"PIDFILE\": \"\"",
 		    "f:2: PIDFILE: must be an absolute path, "
 		    "which begins with a /\n" },
@@ -312,7 +315,7 @@ static void
 test_token_faults(void **state)
 {
 	(void)state;
-	check_fault("\n\n{}", "f:1: TOKEN is required\n");
+	check_fault("\n\n{}", "f:1: TOKEN or TOKEN_FILE is required\n");
 	check_fault("{\n\"TOKEN\": \"\"}",
 	    "f:2: TOKEN: a token cannot be empty\n");
 	check_fault("{\"TOKEN\":\n[]}",
@@ -473,7 +476,7 @@ test_several(void **state)
 	    "-o WORKER: unknown key \"WORKER\", did you mean \"WORKERS\"?\n"
 	    "-o KEY: must be KEY=VALUE\n"
 	    "-o WORKERS: must be KEY=VALUE\n"
-	    "f:1: TOKEN is required\n");
+	    "f:1: TOKEN or TOKEN_FILE is required\n");
 }
 
 static void
@@ -591,7 +594,7 @@ test_strict(void **state)
 	assert_string_equal(report,
 	    "f:1: WORKERS: must be a whole number from 1 to 256, not 0\n");
 	assert_null(load(NULL, settings));
-	assert_string_equal(report, "-o TOKEN: is required\n");
+	assert_string_equal(report, "-o TOKEN: is required, or TOKEN_FILE\n");
 }
 
 static struct conf *
@@ -648,7 +651,8 @@ test_missing_files(void **state)
 	    "/nonexistent/f:1: cannot read: No such file or directory\n"
 	    "-o WORKERS: must be a whole number from 1 to 256, not 0\n");
 	assert_null(load_file("/nonexistent/f", true, "WORKERS=1"));
-	assert_string_equal(report, "/nonexistent/f:1: TOKEN is required\n");
+	assert_string_equal(report,
+	    "/nonexistent/f:1: TOKEN or TOKEN_FILE is required\n");
 	c = load_file("/nonexistent/f", true, "TOKEN=t");
 	assert_non_null(c);
 	conf_unref(&c);
