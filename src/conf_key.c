@@ -48,6 +48,7 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	    7 * DAY, 0, 36500 * DAY, true },
 	{ "DEVICE_TTL", CONF_SECONDS, AT(device_ttl),
 	    90 * DAY, 0, 36500 * DAY, true },
+	{ "USER", CONF_USER, AT(user), 0, 0, 0, false },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 21
+#define CONF_KEY_COUNT 22
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */
@@ -24,7 +24,8 @@ enum conf_type {
 	CONF_BYTES,
 	CONF_SECONDS, /* limits and value in milliseconds */
 	CONF_PATH,
-	CONF_PATH_OR_NULL
+	CONF_PATH_OR_NULL,
+	CONF_USER /* the name of one that there is, or null */
 };
 
 struct conf_key {

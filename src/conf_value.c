@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conf_token.h"
+#include "privs.h"
 #include "proto.h"
 
 #define CONF_LISTEN_UNIX   "unix:"
@@ -30,6 +31,7 @@ static const char *const conf_value_nouns[] = {
 	[CONF_SECONDS] = "a number of seconds",
 	[CONF_PATH] = "an absolute path",
 	[CONF_PATH_OR_NULL] = "an absolute path or null",
+	[CONF_USER] = "the name of a user or null",
 };
 
 /* Strings are never shown, nor what may be a token without its quotes. */
@@ -233,6 +235,30 @@ conf_value_set_path(char **place, const struct conf_key *key,
 		conf_fault_at(at, -1, "out of memory");
 }
 
+static void
+conf_value_set_user(char **place, const struct conf_key *key,
+    const json_t *value, const struct conf_place *at)
+{
+	char quote[CONF_QUOTE_MAX + 4];
+	const char *text = json_string_value(value), *fault;
+
+	if (json_is_null(value))
+		return;
+	if (text == NULL) {
+		conf_value_refuse(at, -1, key, value);
+		return;
+	}
+	fault = privs_user_fault(text);
+	if (fault != NULL) {
+		conf_fault_at(at, -1, "\"%s\": %s",
+		    conf_fault_quote(quote, text, strlen(text)), fault);
+		return;
+	}
+	*place = strdup(text);
+	if (*place == NULL)
+		conf_fault_at(at, -1, "out of memory");
+}
+
 void
 conf_value_set(struct conf *c, const struct conf_key *key, const json_t *value,
     const struct conf_place *at)
@@ -262,6 +288,9 @@ conf_value_set(struct conf *c, const struct conf_key *key, const json_t *value,
 	case CONF_PATH:
 	case CONF_PATH_OR_NULL:
 		conf_value_set_path(conf_key_path(key, c), key, value, at);
+		break;
+	case CONF_USER:
+		conf_value_set_user(conf_key_path(key, c), key, value, at);
 		break;
 	}
 }

@@ -191,8 +191,12 @@ main_run(struct main_options *o, struct conf *conf)
 		server.arg = &detached;
 	}
 	status = server_run(&server);
-	if (detached.pidfile != NULL)
+	if (detached.pidfile != NULL) {
+		/* The user that we are now may not remove it from there. */
+		if (ftruncate(pidfile_fileno(detached.pidfile), 0) == -1)
+			log_warn("%s: %s", conf->pidfile, strerror(errno));
 		pidfile_remove(detached.pidfile);
+	}
 	return status;
 }
 

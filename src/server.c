@@ -23,6 +23,7 @@
 #include "listen.h"
 #include "log.h"
 #include "notify.h"
+#include "privs.h"
 #include "store.h"
 #include "store_lmdb.h"
 #include "tevent.h"
@@ -530,7 +531,7 @@ server_run(const struct server_options *options)
 	s.conf = conf_ref(options->conf);
 	(void)server_raise_fd_limit();
 	s.listener_count = listen_open(s.conf, &s.listeners);
-	if (s.listener_count == 0)
+	if (s.listener_count == 0 || privs_drop(s.conf->user) == -1)
 		goto out;
 	s.broker = broker_new(s.conf, (size_t)s.conf->workers);
 	if (s.broker != NULL && server_restore(&s) == -1)

@@ -2,6 +2,7 @@
 """The command line: options, exit statuses, signals, detaching."""
 
 import os
+import pwd
 import re
 import signal
 import socket
@@ -269,6 +270,7 @@ def test_sighup_sets_the_options_again_after_the_file(daemon):
 
 @pytest.mark.parametrize("key, value", [
     ("WS_PORT", 1), ("HTTP_PORT", 1), ("LISTEN", "::1"), ("WORKERS", 9),
+    ("USER", "nobody"),
     ("PIDFILE", "/nowhere/pid")])
 def test_sighup_says_what_only_a_restart_changes(daemon, key, value):
     d = daemon()
@@ -341,6 +343,31 @@ def test_tokens_come_from_a_file_and_change_at_sighup(daemon, tmp_path):
     assert "horse" not in d.log
 
 
+# -- who it runs as ----------------------------------------------------
+
+def test_root_becomes_the_user(daemon, tmp_path):
+    """And who is not root says that it has not."""
+    d = daemon(USER="nobody")
+    with open(f"/proc/{d.pid}/status", encoding="ascii") as f:
+        status = dict(x.split(":", 1) for x in f)
+    if os.getuid() == 0:
+        nobody = pwd.getpwnam("nobody")
+        assert status["Uid"].split() == [str(nobody.pw_uid)] * 4
+        assert status["Gid"].split() == [str(nobody.pw_gid)] * 4
+        assert status["Groups"].split() == [str(nobody.pw_gid)]
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+        assert status["NoNewPrivs"].strip() == "1"
+        # What it could read at the start it may not read now.
+        os.chmod(d.directory.name, 0o755)
+        os.chmod(d.config_file, 0o600)
+        d.reload(good=False)
+        os.chmod(d.config_file, 0o644)
+    else:
+        d.wait_log("USER has no effect")
+    d.reload(config(d, REGISTERS=["new"]))
+    assert push(d, "new", "t") == (200, "offline")
+
+
 # -- detaching ---------------------------------------------------------
 
 @pytest.fixture
@@ -388,6 +415,18 @@ def test_D_stops_at_sigterm_and_removes_its_pid_file(detached, tmp_path):
     os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not is_running(pid))
     assert not (tmp_path / "pid").exists()
+
+
+def test_D_leaves_an_empty_pid_file_where_its_user_cannot_remove_it(
+        detached, tmp_path):
+    os.chmod(tmp_path, 0o755)
+    _, address, pid = detached(USER="nobody")
+    assert push(address, "test", "t") == (200, "offline")
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not is_running(pid))
+    path = tmp_path / "pid"
+    assert path.exists() == (os.getuid() == 0)
+    assert not path.exists() or path.read_text() == ""
 
 
 def test_D_reads_its_file_again_at_sighup(detached):

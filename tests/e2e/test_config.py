@@ -54,6 +54,7 @@ GOOD = {
     "MAX_DEVICES": ["1", "1000000"],
     "MAX_CONNECTIONS": ["1", "100000"],
     "TOKEN_FILE": ["null"],
+    "USER": ["null", '"nobody"'],
     "STATE_DIR": ["null"],
     "PIDFILE": ['"/run/x.pid"'],
 }
@@ -83,6 +84,7 @@ BAD = {
     "MAX_CONNECTIONS": BAD_INTS,
     "TOKEN_FILE": ["7", "[]", '""', '"relative"', '"/nowhere/token"', '"/dev"',
                    r'"/a\nb"'],
+    "USER": ["7", "true", '""', '"no such user"', '["root"]'],
     "STATE_DIR": ["7", "true", '""', '"relative"', "[]"],
     "PIDFILE": ["7", "null", '""', '"relative"'],
 }

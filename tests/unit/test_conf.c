@@ -236,6 +236,10 @@ test_bad_values(void **state)
 		{ "\"STATE_DIR\": \"x\"",
 		    "f:2: STATE_DIR: must be an absolute path or null, "
 		    "which begins with a /\n" },
+		{ "\"USER\": 5", "f:2: USER: must be the name of a user or "
+				 "null, not 5\n" },
+		{ "\"USER\": \"no such\"",
+		    "f:2: USER: \"no such\": there is no such user\n" },
 		{ "\"PIDFILE\": null",
 		    "f:2: PIDFILE: must be an absolute path, not null\n" },
 		{ "\"TOKEN_FILE\": \"/a\\nb\"",
