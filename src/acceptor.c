@@ -125,8 +125,7 @@ acceptor_shut(struct acceptor *a)
 		event_del(a->gates[i].event);
 }
 
-/* Connections that are there, or may be there in a moment. */
-static size_t
+size_t
 acceptor_load(const struct acceptor *a)
 {
 	size_t i, load = 0;

@@ -41,6 +41,9 @@ void acceptor_free(struct acceptor **);
 /* Let at most LIMIT connections in at once, from now on. */
 void acceptor_set_limit(struct acceptor *, size_t limit);
 
+/* Connections that are there, or may be there in a moment. */
+size_t acceptor_load(const struct acceptor *);
+
 /* Open the gate. */
 void acceptor_open(struct acceptor *);
 

@@ -407,6 +407,19 @@ broker_stop(struct broker *b)
 }
 
 static void
+broker_on_beat(struct broker *b, struct tevent *head)
+{
+	size_t i;
+
+	(void)head;
+	for (i = 0; i < b->worker_count; i++) {
+		struct tevent_plain *ev = tevent_new(TEVENT_BEAT, 0);
+
+		CHANNEL_SEND(b->workers[i].to, ev);
+	}
+}
+
+static void
 broker_on_quit(struct broker *b, struct tevent *head)
 {
 	(void)head;
@@ -419,6 +432,7 @@ static void (*const handlers[TEVENT_TYPES])(struct broker *,
 	[TEVENT_CONF] = broker_on_conf,
 	[TEVENT_STOP] = broker_on_stop,
 	[TEVENT_QUIT] = broker_on_quit,
+	[TEVENT_BEAT] = broker_on_beat,
 	[TEVENT_PUSH] = broker_on_push,
 	[TEVENT_QUERY] = broker_on_query,
 	[TEVENT_LOGIN] = broker_on_login,

@@ -3,6 +3,8 @@
 
 #include "notify.h"
 
+#include <bsd/stdlib.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +37,28 @@ notify_send(const char *state)
 	    (struct sockaddr *)&un,
 	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
 	close(fd);
+}
+
+/* A positive number in the environment, or 0. */
+static long long
+notify_number(const char *name)
+{
+	const char *text = getenv(name), *fault;
+	long long n;
+
+	if (text == NULL)
+		return 0;
+	n = strtonum(text, 1, LLONG_MAX, &fault);
+	return fault == NULL ? n : 0;
+}
+
+uint64_t
+notify_watchdog(void)
+{
+	if (getenv("WATCHDOG_PID") != NULL &&
+	    notify_number("WATCHDOG_PID") != getpid())
+		return 0;
+	return (uint64_t)notify_number("WATCHDOG_USEC");
 }
 
 void

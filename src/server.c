@@ -28,6 +28,7 @@
 #include "store_lmdb.h"
 #include "tevent.h"
 #include "thread.h"
+#include "watchdog.h"
 #include "worker.h"
 
 #define SERVER_FDS_BASE   48   /* descriptors for what is no connection, */
@@ -65,6 +66,8 @@ struct server {
 	bool keeper_running;
 	struct server_worker *workers;
 	size_t worker_count, stopped_count;
+	struct watchdog *watchdog; /* NULL: nobody asks for it */
+	bool conf_is_old;          /* what the file says now has a fault */
 	bool stopping;
 };
 
@@ -150,6 +153,40 @@ server_log_faults(char *faults)
 	}
 }
 
+/* Tell the service manager STATE, and how we are. */
+static void
+server_tell(struct server *s, const char *state)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%s\nSTATUS=%zu connections%s", state,
+	    acceptor_load(s->acceptor),
+	    s->conf_is_old ? "; the configuration has a fault, what it was "
+			     "before holds" :
+			     "");
+	notify_send(text);
+}
+
+static void
+server_on_alive(void *arg)
+{
+	server_tell(arg, "WATCHDOG=1");
+}
+
+/* Half the time that the manager waits. */
+static void
+server_start_watchdog(struct server *s)
+{
+	uint64_t limit = notify_watchdog();
+
+	if (limit == 0)
+		return;
+	s->watchdog = watchdog_new(s->base, limit / 2 + 1, s->to_broker,
+	    s->worker_count, server_on_alive, s);
+	if (s->watchdog == NULL)
+		log_err("start: no memory for the watchdog");
+}
+
 static void
 server_reload(struct server *s)
 {
@@ -171,7 +208,8 @@ server_reload(struct server *s)
 		log_err("reload: nothing was changed");
 	}
 	free(faults);
-	notify_send("READY=1");
+	s->conf_is_old = conf == NULL;
+	server_tell(s, "READY=1");
 }
 
 static void
@@ -181,7 +219,8 @@ server_stop(struct server *s)
 		return;
 	s->stopping = true;
 	log_notice("stopping");
-	notify_send("STOPPING=1");
+	notify_send("STOPPING=1\nSTATUS=answering who waits");
+	watchdog_free(&s->watchdog);
 	acceptor_shut(s->acceptor);
 	listen_shut(s->listeners, s->listener_count);
 	/* The broker answers who waits and passes it on to the workers. */
@@ -217,6 +256,9 @@ server_on_event(struct server *s, struct tevent *head)
 		break;
 	case TEVENT_STOPPED:
 		s->stopped_count++;
+		break;
+	case TEVENT_BEAT:
+		watchdog_on_beat(s->watchdog);
 		break;
 	default:
 		CHECK_FAIL("an event for the acceptor");
@@ -481,6 +523,7 @@ server_free(struct server *s)
 	size_t i;
 
 	server_block_signals();
+	watchdog_free(&s->watchdog);
 	acceptor_free(&s->acceptor);
 	for (i = 0; i < s->worker_count; i++)
 		server_free_worker(&s->workers[i]);
@@ -551,7 +594,8 @@ server_run(const struct server_options *options)
 	if (options->on_ready != NULL)
 		options->on_ready(options->arg);
 	listen_announce(s.listeners, s.listener_count);
-	notify_send("READY=1");
+	server_tell(&s, "READY=1");
+	server_start_watchdog(&s);
 	server_serve(&s);
 	server_join(&s);
 	log_notice("stopped");

@@ -30,6 +30,7 @@ struct message;
 	X(STOP,      plain,   "A>B B>W", "answer who waits, close")	\
 	X(STOPPED,   plain,   "W>A", "this worker has no connection left") \
 	X(QUIT,      plain,   "A>B A>W A>S", "leave the loop")		\
+	X(BEAT,      plain,   "A>B B>W W>A", "all threads turn")	\
 	X(PUSH,      push,    "W>B", "a message for a device")		\
 	X(QUERY,     push,    "W>B", "is this device registered")	\
 	X(ANSWER,    answer,  "B>W", "what to tell a publisher")	\

@@ -416,12 +416,22 @@ worker_on_deliver(struct worker *w, struct tevent *head)
 		session_on_deliver(c, ev);
 }
 
+static void
+worker_on_beat(struct worker *w, struct tevent *head)
+{
+	struct tevent_plain *ev = tevent_new(TEVENT_BEAT, 0);
+
+	(void)head;
+	CHANNEL_SEND(w->links.to_acceptor, ev);
+}
+
 static void (*const handlers[TEVENT_TYPES])(struct worker *,
     struct tevent *) = {
 	[TEVENT_CONF] = worker_on_conf,
 	[TEVENT_ACCEPT] = worker_on_accept,
 	[TEVENT_STOP] = worker_on_stop,
 	[TEVENT_QUIT] = worker_on_quit,
+	[TEVENT_BEAT] = worker_on_beat,
 	[TEVENT_ANSWER] = worker_on_answer,
 	[TEVENT_WELCOME] = worker_on_welcome,
 	[TEVENT_REPLACED] = worker_on_replaced,

@@ -12,8 +12,8 @@ import pytest
 
 from conftest import DEFAULTS
 from mpushlib import (AUTH_OK, AUTH_WRONG, DEADLINE, MPUSHD, SANITIZER_REPORT,
-                      Daemon, Device, WebSocket, free_port, push, start_push,
-                      wait_until)
+                      SLOWNESS, Daemon, Device, WebSocket, free_port, push,
+                      start_push, wait_until)
 
 
 def run(*args, cwd=None):
@@ -296,15 +296,52 @@ def test_the_service_manager_is_told_of_each_state(daemon, tmp_path):
         s.settimeout(DEADLINE)
         s.bind(f"{tmp_path}/notify")
         d = daemon(env={"NOTIFY_SOCKET": f"{tmp_path}/notify"})
-        assert s.recv(4096).splitlines() == [b"READY=1"]
+        ready = [b"READY=1", b"STATUS=0 connections"]
+        assert s.recv(4096).splitlines() == ready
         assert len(d.listening("http")) == 1  # logged before
         d.reload()
         reloading = s.recv(4096).splitlines()
         assert reloading[0] == b"RELOADING=1"
         assert re.fullmatch(rb"MONOTONIC_USEC=\d+", reloading[1])
-        assert s.recv(4096).splitlines() == [b"READY=1"]
+        assert s.recv(4096).splitlines() == ready
+        d.reload("{", good=False)
+        assert s.recv(4096).startswith(b"RELOADING=1")
+        assert re.fullmatch(rb"READY=1\nSTATUS=0 connections; .* fault.*",
+                            s.recv(4096))
         d.signal(signal.SIGTERM)
-        assert s.recv(4096).splitlines() == [b"STOPPING=1"]
+        assert s.recv(4096).splitlines()[0] == b"STOPPING=1"
+
+
+def test_the_watchdog_is_fed_and_told_of_connections(daemon, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.settimeout(DEADLINE)
+        s.bind(f"{tmp_path}/notify")
+        d = daemon(env={"NOTIFY_SOCKET": f"{tmp_path}/notify",
+                        "WATCHDOG_USEC": "20000"}, WORKERS=3)
+        assert s.recv(4096).startswith(b"READY=1")
+        devices = []
+        for n in range(3):
+            wait_until(lambda n=n: s.recv(4096) ==
+                       b"WATCHDOG=1\nSTATUS=%d connections" % n)
+            devices.append(Device(d).login(device=f"n{n}"))
+        d.signal(signal.SIGTERM)
+        wait_until(lambda: s.recv(4096).startswith(b"STOPPING=1"))
+        assert d.wait() == 0
+
+
+@pytest.mark.parametrize("env", [
+    {"WATCHDOG_USEC": "20000", "WATCHDOG_PID": "1"},
+    {"WATCHDOG_USEC": "often"}, {"WATCHDOG_USEC": "0"}])
+def test_a_watchdog_that_is_not_ours_is_not_fed(daemon, tmp_path, env):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.settimeout(DEADLINE)
+        s.bind(f"{tmp_path}/notify")
+        d = daemon(env={"NOTIFY_SOCKET": f"{tmp_path}/notify", **env})
+        assert s.recv(4096).startswith(b"READY=1")
+        s.settimeout(0.2 * SLOWNESS)
+        with pytest.raises(TimeoutError):
+            s.recv(4096)
+        assert d.alive()
 
 
 # -- the token ---------------------------------------------------------
