@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "activation.h"
 #include "conf.h"
 #include "log.h"
 
@@ -50,7 +52,6 @@ listen_set_options(int fd, int family)
 		{ IPPROTO_TCP, TCP_KEEPCNT, LISTEN_KEEPCNT },
 		{ IPPROTO_TCP, TCP_NODELAY, 1 },
 	};
-	int on = 1;
 	size_t i;
 
 	if (family == AF_UNIX)
@@ -60,10 +61,18 @@ listen_set_options(int fd, int family)
 			&options[i].value, sizeof(int)) == -1)
 			return -1;
 	}
-	if (family == AF_INET6)
-		return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on,
-		    sizeof(on));
 	return 0;
+}
+
+/* Else "::" would be 0.0.0.0 too. */
+static int
+listen_set_v6only(int fd, int family)
+{
+	int on = 1;
+
+	if (family != AF_INET6)
+		return 0;
+	return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 }
 
 /* A bound, listening socket, or -1 with errno. */
@@ -77,6 +86,7 @@ listen_socket(const struct listen_address *a)
 	if (fd == -1)
 		return -1;
 	if (listen_set_options(fd, a->ss.ss_family) == -1 ||
+	    listen_set_v6only(fd, a->ss.ss_family) == -1 ||
 	    bind(fd, (const struct sockaddr *)&a->ss, a->len) == -1 ||
 	    listen(fd, SOMAXCONN) == -1) {
 		error = errno;
@@ -126,14 +136,17 @@ listen_parse(const char *text, int port, struct listen_address *a)
 	return 0;
 }
 
-/* The address as it stands in a URL. */
+/* The address as it stands in a URL, or the path. */
 static char *
 listen_print(const struct listen_address *a)
 {
 	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->ss;
 	const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->ss;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->ss;
 	char text[INET6_ADDRSTRLEN], *out;
 
+	if (a->ss.ss_family == AF_UNIX)
+		return strndup(un->sun_path, sizeof(un->sun_path));
 	if (a->ss.ss_family == AF_INET) {
 		inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
 		return strdup(text);
@@ -321,6 +334,66 @@ listen_open_files(struct listen_set *set, const struct conf *conf)
 	return 0;
 }
 
+/* True for a stream socket that listens, of a family that we know. */
+static bool
+listen_is_fit(int fd, const struct listen_address *a)
+{
+	int type, listens;
+	socklen_t len = sizeof(int);
+
+	if (a->ss.ss_family != AF_INET && a->ss.ss_family != AF_INET6 &&
+	    a->ss.ss_family != AF_UNIX)
+		return false;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 &&
+	       listens;
+}
+
+/* Take the I-th socket that the service manager has passed. */
+static int
+listen_take(struct listen_set *set, size_t i)
+{
+	struct listener l = { .fd = ACTIVATION_FIRST + (int)i };
+	struct listen_address a = { .len = sizeof(a.ss) };
+
+	if (getsockname(l.fd, (struct sockaddr *)&a.ss, &a.len) == -1 ||
+	    !listen_is_fit(l.fd, &a)) {
+		log_err("listen: descriptor %d, which LISTEN_FDS passes, is "
+			"no socket that listens",
+		    l.fd);
+		return -1;
+	}
+	if (fcntl(l.fd, F_SETFD, FD_CLOEXEC) == -1 ||
+	    fcntl(l.fd, F_SETFL, O_NONBLOCK) == -1 ||
+	    listen_set_options(l.fd, a.ss.ss_family) == -1) {
+		log_err("listen: descriptor %d: %s", l.fd, strerror(errno));
+		return -1;
+	}
+	l.passed = true;
+	l.file = a.ss.ss_family == AF_UNIX;
+	l.port = l.file ? 0 : listen_port_of(l.fd);
+	l.ws = !activation_is_named(i, "http");
+	l.http = !activation_is_named(i, "ws");
+	l.address = listen_print(&a);
+	return listen_add(set, &l);
+}
+
+/* Returns how many were passed, 0 when none was, or -1. */
+static int
+listen_take_passed(struct listen_set *set)
+{
+	int i, count = activation_count();
+
+	if (count == -1)
+		log_err("listen: LISTEN_FDS: %s", strerror(errno));
+	for (i = 0; i < count; i++) {
+		if (listen_take(set, (size_t)i) == -1)
+			return -1;
+	}
+	return count;
+}
+
 size_t
 listen_open(const struct conf *conf, struct listener **out)
 {
@@ -328,7 +401,16 @@ listen_open(const struct conf *conf, struct listener **out)
 	bool one = conf->ws_port == conf->http_port && conf->ws_port != 0;
 	struct listener ws = { .fd = -1, .ws = true, .http = one };
 	struct listener http = { .fd = -1, .http = true };
+	int passed = listen_take_passed(&set);
 
+	if (passed == -1) {
+		listen_close(&set.items, set.count);
+		return 0;
+	}
+	if (passed > 0) {
+		*out = set.items;
+		return set.count;
+	}
 	if (listen_open_port(&set, conf, (int)conf->ws_port, &ws) == -1 ||
 	    (!one && listen_open_port(&set, conf, (int)conf->http_port,
 			 &http) == -1) ||
@@ -348,6 +430,8 @@ listen_shut(struct listener *l, size_t count)
 	size_t i;
 
 	for (i = 0; i < count; i++) {
+		if (l[i].passed)
+			continue;
 		(void)shutdown(l[i].fd, SHUT_RDWR);
 		if (l[i].file)
 			(void)unlink(l[i].address);

@@ -66,7 +66,7 @@ class Daemon:
     """A running mpushd and what it says on stderr."""
 
     def __init__(self, config=None, *args, env=None, wait=True, binary=None,
-                 prefix=()):
+                 prefix=(), pass_fds=()):
         """config: dict, or text, of the file; None: no -f at all.
 
         wait=False returns at once: the daemon may be one that cannot start.
@@ -84,7 +84,7 @@ class Daemon:
         self.process = subprocess.Popen(
             [*command, *args], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})})
+            env={**os.environ, **(env or {})}, pass_fds=pass_fds)
         self._reader = threading.Thread(target=self._read_stderr, daemon=True)
         self._reader.start()
         if wait:
