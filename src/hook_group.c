@@ -262,7 +262,7 @@ hook_group_intersect(json_t *common, const json_t *object)
 }
 
 /*
- * What all alerts have in the same way in PART of them (NULL: as members).
+ * What all alerts have in the same way in PART of them (NULL: as strings).
  * NULL only for want of memory.  Linear in the body, since what is left after
  * an alert is no more than it has.
  */
@@ -281,6 +281,9 @@ hook_group_find_common(const struct hook_group *g, const char *part)
 	json_object_foreach (first, name, value) {
 		if (n++ == HOOK_COMMON_MAX)
 			break;
+		/* Labels and annotations have their own turn. */
+		if (part == NULL && !json_is_string(value))
+			continue;
 		if (json_object_set(common, name, value) == -1) {
 			json_decref(common);
 			return NULL;

@@ -35,7 +35,7 @@ struct hook_group {
 	size_t count, firing; /* the firing ones come first */
 	size_t absent;        /* alerts that the body does not show */
 	int64_t newest;       /* the last start, or HOOK_TIME_NONE */
-	/* Objects: what is the same in all alerts. */
+	/* Objects: what is the same in all alerts; members that are strings. */
 	json_t *labels, *annotations, *members;
 };
 
