@@ -27,8 +27,8 @@ struct hook_severity {
 /* What the caller wants; it stays the caller's. */
 struct hook_options {
 	size_t max_bytes;  /* of title and content together */
-	const char *title; /* valid UTF-8, where the body has none; or NULL */
-	size_t title_len;
+	const char *title; /* valid UTF-8, where the body has none */
+	size_t title_len;  /* 0: there is none */
 	/* Looked at before the built-in ones; they order the alerts, too. */
 	const struct hook_severity *severities;
 	size_t severity_count;

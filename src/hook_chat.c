@@ -94,7 +94,7 @@ hook_draft_put_title(struct hook_draft *d, const json_t *value)
 	size_t len = d->title.len;
 
 	hook_text_value(&d->title, value, HOOK_LINE, HOOK_TITLE_CHARS);
-	if (d->title.len == len && d->opt->title != NULL)
+	if (d->title.len == len && d->opt->title_len > 0)
 		hook_text_string(&d->title, d->opt->title, d->opt->title_len,
 		    HOOK_LINE, HOOK_TITLE_CHARS);
 }
@@ -227,7 +227,7 @@ hook_chat_render_kuma(json_t *body, const struct hook_options *opt,
 		r->priority = kuma_states[state].priority;
 	}
 	if (hook_chat_says(json_object_get(monitor, "name")) ||
-	    opt->title != NULL)
+	    opt->title_len > 0)
 		hook_draft_put_title(&d, json_object_get(monitor, "name"));
 	else
 		hook_text_puts(&d.title, "Uptime Kuma");
@@ -503,10 +503,9 @@ hook_chat_render_slack(json_t *body, const struct hook_options *opt,
 	int status;
 
 	hook_draft_init(&d, opt);
-	if (opt->title == NULL)
-		hook_draft_put_title(&d, json_object_get(body, "username"));
-	else
-		hook_draft_put_title(&d, NULL);
+	/* The bot's name is less of a title than one given on purpose. */
+	hook_draft_put_title(&d,
+	    opt->title_len > 0 ? NULL : json_object_get(body, "username"));
 	hook_draft_begin_content(&d);
 	/* With blocks the text only stands in for them. */
 	hook_chat_put_blocks(&d, json_object_get(body, "blocks"));

@@ -185,9 +185,10 @@ hook_sink_char(struct hook_sink *s, const char *c, size_t len)
 		s->space = s->begun;
 		return !s->text->cut;
 	}
-	if (s->left < (s->space ? 2 : 1) || (*c == '\n' && s->lines == 0)) {
+	if (*c == '\n' && s->lines == 0)
+		return false;
+	if (s->left < (s->space ? 2 : 1)) {
 		hook_text_put_char(s->text, ELLIPSIS, 3);
-		s->left = 0;
 		return false;
 	}
 	if (s->space)

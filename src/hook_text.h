@@ -65,7 +65,7 @@ void hook_text_string(struct hook_text *, const char *, size_t len,
 /* End the last line, unless the text is empty or ends with a line end. */
 void hook_text_end_line(struct hook_text *);
 
-/* Append a value as JSON of LINES lines at most; more ends in an ellipsis. */
+/* Append a value as indented JSON, of which only the first LINES lines. */
 void hook_text_pretty(struct hook_text *, const json_t *, size_t lines);
 
 /* Back to the first LEN bytes, which end on a whole character; not cut. */

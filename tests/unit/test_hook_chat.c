@@ -174,14 +174,14 @@ test_json_lines(void **state)
 	for (i = lines = 0; i < r.content_len; i++)
 		lines += r.content[i] == '\n';
 	assert_int_equal(lines, 39);
-	assert_string_equal(r.content + r.content_len - 5, "  ]\n}" + 0);
+	assert_string_equal(r.content + r.content_len - 5, "  ]\n}");
 	hook_result_done(&r);
 }
 
 static void
 test_urls(void **state)
 {
-	char json[4096];
+	char json[4096], url[2049];
 
 	(void)state;
 	check_url("{\"body\":1,\"url\":\"HTTPS://a\"}", "HTTPS://a");
@@ -194,13 +194,10 @@ test_urls(void **state)
 	check_url("{\"body\":1,\"url\":\"http://a\\\"b\"}", NULL);
 	check_url("{\"body\":1,\"url\":\"http://a\\u0000\"}", NULL);
 	check_url("{\"body\":1,\"url\":{\"a\":1}}", NULL);
-	snprintf(json, sizeof(json), "{\"body\":1,\"url\":\"http://%02041d\"}",
-	    0);
-	check_url(json, strstr(json, "http") != NULL ?
-			    strndupa(strstr(json, "http"), 2048) :
-			    NULL);
-	snprintf(json, sizeof(json), "{\"body\":1,\"url\":\"http://%02042d\"}",
-	    0);
+	snprintf(url, sizeof(url), "http://%02041d", 0);
+	snprintf(json, sizeof(json), "{\"body\":1,\"url\":\"%s\"}", url);
+	check_url(json, url);
+	snprintf(json, sizeof(json), "{\"body\":1,\"url\":\"%s0\"}", url);
 	check_url(json, NULL);
 }
 
