@@ -436,23 +436,19 @@ hook_alert_is_bare(const char *name)
 static void
 hook_alert_put_quoted(struct hook_text *t, const struct hook_text *s)
 {
-	const char *run = s->buf, *end = run + s->len;
-	size_t n;
+	size_t i, run = 0;
 
 	hook_text_puts(t, "\"");
-	while (run < end) {
-		for (n = 0; run + n < end && run[n] != '"' && run[n] != '\\' &&
-			    run[n] != '\n';)
-			n++;
-		hook_text_put(t, run, n);
-		run += n;
-		if (run == end)
-			break;
-		hook_text_puts(t, *run == '"'  ? "\\\"" :
-				  *run == '\\' ? "\\\\" :
-						 "\\n");
-		run++;
+	for (i = 0; i < s->len; i++) {
+		if (strchr("\"\\\n", s->buf[i]) == NULL)
+			continue;
+		hook_text_put(t, s->buf + run, i - run);
+		hook_text_puts(t, "\\");
+		hook_text_puts(t, s->buf[i] == '\n' ? "n" : "");
+		run = s->buf[i] == '\n' ? i + 1 : i;
 	}
+	if (run < s->len)
+		hook_text_put(t, s->buf + run, s->len - run);
 	hook_text_puts(t, "\"");
 }
 

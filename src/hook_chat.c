@@ -217,7 +217,7 @@ hook_chat_render_kuma(json_t *body, const struct hook_options *opt,
 {
 	const json_t *heartbeat = json_object_get(body, "heartbeat");
 	const json_t *monitor = json_object_get(body, "monitor");
-	const json_t *why = json_object_get(heartbeat, "msg");
+	const json_t *why = json_object_get(body, "msg");
 	size_t state = hook_chat_kuma_state(heartbeat);
 	struct hook_draft d;
 
@@ -233,7 +233,7 @@ hook_chat_render_kuma(json_t *body, const struct hook_options *opt,
 		hook_text_puts(&d.title, "Uptime Kuma");
 	hook_draft_begin_content(&d);
 	hook_draft_put_block(&d,
-	    hook_chat_says(why) ? why : json_object_get(body, "msg"));
+	    hook_chat_says(why) ? why : json_object_get(heartbeat, "msg"));
 	hook_chat_put_kuma_place(&d, monitor);
 	hook_chat_put_kuma_time(&d, heartbeat);
 	if (hook_draft_take(&d, r) == -1)

@@ -25,6 +25,7 @@ _Static_assert(HOOK_HASH_KEY == crypto_shorthash_KEYBYTES,
 /* A hash that takes its input in pieces. */
 struct hook_hash {
 	const unsigned char *key;
+	bool *failed; /* out of memory: the sum is not to be used */
 	uint64_t sum;
 };
 
@@ -375,27 +376,27 @@ hook_hash_value(struct hook_hash *h, const json_t *value)
 	if (json_is_string(value))
 		hook_hash_add(h, json_string_value(value),
 		    json_string_length(value));
-	else if (value != NULL)
-		(void)json_dump_callback(value, hook_hash_put, h,
-		    JSON_COMPACT | JSON_ENCODE_ANY);
+	else if (value != NULL && json_dump_callback(value, hook_hash_put, h,
+				      JSON_COMPACT | JSON_ENCODE_ANY) == -1)
+		*h->failed = true;
 }
 
-/* A hash of the members of an object, whatever their order. */
-static uint64_t
-hook_hash_members(const unsigned char *key, json_t *object)
+/* Add the members of an object, whatever their order. */
+static void
+hook_hash_members(struct hook_hash *h, json_t *object)
 {
-	struct hook_hash h;
+	struct hook_hash member;
 	const char *name;
 	json_t *value;
 	uint64_t sum = 0;
 
 	json_object_foreach (object, name, value) {
-		h = (struct hook_hash){ key, 0 };
-		hook_hash_add(&h, name, strlen(name));
-		hook_hash_value(&h, value);
-		sum += h.sum;
+		member = (struct hook_hash){ h->key, h->failed, 0 };
+		hook_hash_add(&member, name, strlen(name));
+		hook_hash_value(&member, value);
+		sum += member.sum;
 	}
-	return sum;
+	hook_hash_add(h, &sum, sizeof(sum));
 }
 
 static const unsigned char *
@@ -406,33 +407,39 @@ hook_hash_key(const struct hook_options *opt)
 	return opt->hash_key != NULL ? opt->hash_key : zero;
 }
 
-static uint64_t
-hook_hash_alert(const unsigned char *key, const struct hook_alert *a)
+/* Add the alerts, whatever their order. */
+static void
+hook_hash_alerts(struct hook_hash *h, const struct hook_group *g)
 {
-	struct hook_hash h = { key, a->resolved };
-	const json_t *fingerprint = hook_group_get(a->json, "fingerprint");
-	uint64_t labels;
+	struct hook_hash alert;
+	const json_t *fingerprint;
+	uint64_t sum = 0;
+	size_t i;
 
-	if (fingerprint != NULL) {
-		hook_hash_value(&h, fingerprint);
-		return h.sum;
+	for (i = 0; i < g->count; i++) {
+		alert = (struct hook_hash){ h->key, h->failed,
+			g->alerts[i].resolved };
+		fingerprint = hook_group_get(g->alerts[i].json, "fingerprint");
+		if (fingerprint != NULL)
+			hook_hash_value(&alert, fingerprint);
+		else
+			hook_hash_members(&alert,
+			    json_object_get(g->alerts[i].json, "labels"));
+		sum += alert.sum;
 	}
-	labels = hook_hash_members(key, json_object_get(a->json, "labels"));
-	hook_hash_add(&h, &labels, sizeof(labels));
-	return h.sum;
+	hook_hash_add(h, &sum, sizeof(sum));
 }
 
 uint64_t
 hook_group_hash(const struct hook_group *g, const struct hook_options *opt)
 {
-	struct hook_hash h = { hook_hash_key(opt), 0 };
-	uint64_t alerts[2] = { g->count, 0 };
-	size_t i;
+	bool failed = false;
+	struct hook_hash h = { hook_hash_key(opt), &failed, g->count };
 
-	for (i = 0; i < g->count; i++)
-		alerts[1] += hook_hash_alert(h.key, &g->alerts[i]);
 	hook_hash_value(&h, json_object_get(g->body, "groupKey"));
-	hook_hash_add(&h, alerts, sizeof(alerts));
+	hook_hash_alerts(&h, g);
+	if (failed)
+		return 0;
 	return h.sum != 0 ? h.sum : 1;
 }
 
@@ -441,8 +448,8 @@ hook_group_take_key(const struct hook_group *g, const struct hook_options *opt,
     char **key)
 {
 	const json_t *value = hook_group_get(g->body, "groupKey");
-	struct hook_hash h = { hook_hash_key(opt), 0 };
 	struct hook_text t;
+	struct hook_hash h = { hook_hash_key(opt), &t.failed, 0 };
 
 	*key = NULL;
 	if (value == NULL)

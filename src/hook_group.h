@@ -50,7 +50,7 @@ void hook_group_done(struct hook_group *);
 
 /*
  * A hash over the group's key and its alerts (fingerprint, else labels) with
- * their states, whatever their order; never 0.
+ * their states, whatever their order; 0 for want of memory.
  */
 uint64_t
 hook_group_hash(const struct hook_group *, const struct hook_options *);

@@ -56,6 +56,9 @@ test_kuma(void **state)
 	    "Uptime Kuma", "{\"a\":\"b\"}");
 	check_texts("{\"heartbeat\":{\"status\":3},\"monitor\":{\"name\":7}}",
 	    "[MAINTENANCE] 7", "");
+	check_texts("{\"heartbeat\":{\"msg\":\"why\",\"status\":2,"
+		    "\"time\":\"t\"},\"msg\":\"\"}",
+	    "[PENDING] Uptime Kuma", "why\nt UTC");
 	check_priority("{\"heartbeat\":{\"status\":0},\"msg\":\"x\"}", 5);
 	check_priority("{\"heartbeat\":{\"status\":3},\"msg\":\"x\"}", 2);
 	check_priority("{\"heartbeat\":{\"status\":4},\"msg\":\"x\"}", 0);

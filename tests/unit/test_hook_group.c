@@ -303,47 +303,6 @@ test_key(void **state)
 	check_key(json, 511, want);
 }
 
-/* An allocator that fails after so many calls. */
-static unsigned int left;
-
-static void *
-failing_malloc(size_t size)
-{
-	if (left == 0)
-		return NULL;
-	left--;
-	return malloc(size);
-}
-
-/* Without memory there is a complete message or none. */
-static void
-test_no_memory(void **state)
-{
-	static const char json[] =
-	    "{\"alerts\":[{\"labels\":{\"a\":\"1\",\"b\":{\"c\":[1]}},"
-	    "\"annotations\":{\"summary\":{\"x\":1}}},"
-	    "{\"labels\":{\"a\":\"1\",\"b\":{\"c\":[1]}},\"d\":2}]}";
-	struct hook_result r;
-	json_t *body = load(json);
-	unsigned int n, failed = 0;
-	int status = -1;
-
-	(void)state;
-	for (n = 0; status == -1; n++) {
-		left = n;
-		json_set_alloc_funcs(failing_malloc, free);
-		status = hook_render(body, &plain, &r);
-		json_set_alloc_funcs(malloc, free);
-		failed += status == -1;
-		if (status == -1)
-			assert_null(r.title);
-	}
-	assert_true(failed > 3);
-	assert_string_equal(r.title, "[FIRING:2] Alertmanager");
-	hook_result_done(&r);
-	json_decref(body);
-}
-
 int
 main(void)
 {
@@ -356,7 +315,6 @@ main(void)
 		cmocka_unit_test(test_hash_same),
 		cmocka_unit_test(test_hash_differs),
 		cmocka_unit_test(test_key),
-		cmocka_unit_test(test_no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
