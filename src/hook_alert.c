@@ -58,7 +58,7 @@ hook_alert_place(const json_t *labels)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		if (hook_group_get(labels, places[i]) != NULL)
+		if (hook_text_get(labels, places[i]) != NULL)
 			return places[i];
 	}
 	return NULL;
@@ -75,7 +75,7 @@ hook_alert_find_place(const json_t *labels)
 static const json_t *
 hook_alert_find_name(const json_t *labels)
 {
-	return hook_group_get(labels, "alertname");
+	return hook_text_get(labels, "alertname");
 }
 
 /* The labels of the alert that matters most, else those of the group. */
@@ -183,7 +183,7 @@ hook_alert_put_words(struct hook_text *t, const struct hook_group *g,
 static void
 hook_alert_put_severity(struct hook_text *t, const json_t *labels)
 {
-	const json_t *severity = hook_group_get(labels, "severity");
+	const json_t *severity = hook_text_get(labels, "severity");
 
 	if (severity == NULL)
 		return;
@@ -250,7 +250,7 @@ hook_alert_put_head(const struct hook_page *p, struct hook_text *t,
 static bool
 hook_alert_is_own(const json_t *object, const json_t *common, const char *name)
 {
-	const json_t *value = hook_group_get(object, name);
+	const json_t *value = hook_text_get(object, name);
 
 	return value != NULL &&
 	       !json_equal(value, json_object_get(common, name));
@@ -295,12 +295,12 @@ static void
 hook_alert_put_links(struct hook_text *t, const json_t *object,
     const json_t *common, const struct hook_link *links, size_t count)
 {
-	const char *label = NULL, *url;
+	const char *label = "", *url;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
 		url = hook_text_url(json_object_get(object, links[i].member));
-		if (url == NULL || links[i].label == label ||
+		if (url == NULL || strcmp(links[i].label, label) == 0 ||
 		    !hook_alert_is_own(object, common, links[i].member))
 			continue;
 		hook_alert_put_link(t, links[i].label, url, strlen(url));
@@ -554,7 +554,7 @@ hook_alert_put_common(const struct hook_page *p, struct hook_text *t)
 static void
 hook_alert_put_message(const struct hook_page *p, struct hook_text *t)
 {
-	const json_t *message = hook_group_get(p->group.body, "message");
+	const json_t *message = hook_text_get(p->group.body, "message");
 	const char *s = json_string_value(message);
 
 	if (!p->grafana || message == NULL)
@@ -638,7 +638,7 @@ hook_alert_take_tags(const struct hook_group *g, char **tags)
 {
 	const json_t *labels = hook_alert_first_labels(g);
 
-	return hook_text_take_tags(tags, hook_group_get(labels, "severity"),
+	return hook_text_take_tags(tags, hook_text_get(labels, "severity"),
 	    hook_alert_find_name(labels));
 }
 
@@ -647,7 +647,7 @@ hook_alert_render(const struct hook_page *p, struct hook_result *r)
 {
 	const struct hook_group *g = &p->group;
 	const char *url = hook_alert_find_url(g);
-	const json_t *title = hook_group_get(g->body, "title");
+	const json_t *title = hook_text_get(g->body, "title");
 	struct hook_text t;
 
 	hook_text_init(&t, p->opt->max_bytes, HOOK_TITLE_CHARS);

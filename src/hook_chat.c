@@ -47,23 +47,13 @@ static const struct hook_severity kuma_states[] = {
 	{ "MAINTENANCE", 2 },
 };
 
-/* True for a value of which something would be seen. */
-static bool
-hook_chat_says(const json_t *value)
-{
-	return value != NULL && !json_is_null(value) &&
-	       !(json_is_string(value) && json_string_length(value) == 0);
-}
-
 /* The first of two members that says something, or NULL. */
 static const json_t *
 hook_chat_either(const json_t *body, const char *a, const char *b)
 {
-	const json_t *value = json_object_get(body, a);
+	const json_t *value = hook_text_get(body, a);
 
-	if (!hook_chat_says(value))
-		value = json_object_get(body, b);
-	return hook_chat_says(value) ? value : NULL;
+	return value != NULL ? value : hook_text_get(body, b);
 }
 
 static int
@@ -111,7 +101,7 @@ hook_draft_begin_content(struct hook_draft *d)
 static void
 hook_draft_put_block(struct hook_draft *d, const json_t *value)
 {
-	if (!hook_chat_says(value))
+	if (!hook_text_says(value))
 		return;
 	hook_text_end_line(&d->content);
 	hook_text_value(&d->content, value, HOOK_BLOCK, SIZE_MAX);
@@ -186,10 +176,10 @@ hook_chat_put_kuma_place(struct hook_draft *d, const json_t *monitor)
 		return;
 	}
 	url = json_object_get(monitor, "hostname");
-	if (!hook_chat_says(url))
+	if (!hook_text_says(url))
 		return;
 	hook_draft_put_block(d, url);
-	if (hook_chat_says(port))
+	if (hook_text_says(port))
 		hook_text_puts(&d->content, ":");
 	hook_text_value(&d->content, port, HOOK_LINE, HOOK_FIELD_CHARS);
 }
@@ -201,11 +191,11 @@ hook_chat_put_kuma_time(struct hook_draft *d, const json_t *heartbeat)
 	const json_t *local = json_object_get(heartbeat, "localDateTime");
 	const json_t *zone = json_object_get(heartbeat, "timezone");
 
-	if (hook_chat_says(local) && hook_chat_says(zone)) {
+	if (hook_text_says(local) && hook_text_says(zone)) {
 		hook_draft_put_block(d, local);
 		hook_text_puts(&d->content, " ");
 		hook_text_value(&d->content, zone, HOOK_LINE, HOOK_FIELD_CHARS);
-	} else if (hook_chat_says(json_object_get(heartbeat, "time"))) {
+	} else if (hook_text_get(heartbeat, "time") != NULL) {
 		hook_draft_put_block(d, json_object_get(heartbeat, "time"));
 		hook_text_puts(&d->content, " UTC");
 	}
@@ -226,14 +216,13 @@ hook_chat_render_kuma(json_t *body, const struct hook_options *opt,
 		hook_text_printf(&d.title, "[%s] ", kuma_states[state].name);
 		r->priority = kuma_states[state].priority;
 	}
-	if (hook_chat_says(json_object_get(monitor, "name")) ||
-	    opt->title_len > 0)
+	if (hook_text_get(monitor, "name") != NULL || opt->title_len > 0)
 		hook_draft_put_title(&d, json_object_get(monitor, "name"));
 	else
 		hook_text_puts(&d.title, "Uptime Kuma");
 	hook_draft_begin_content(&d);
 	hook_draft_put_block(&d,
-	    hook_chat_says(why) ? why : json_object_get(heartbeat, "msg"));
+	    hook_text_says(why) ? why : json_object_get(heartbeat, "msg"));
 	hook_chat_put_kuma_place(&d, monitor);
 	hook_chat_put_kuma_time(&d, heartbeat);
 	if (hook_draft_take(&d, r) == -1)
@@ -447,8 +436,8 @@ hook_chat_put_slack_field(struct hook_draft *d, const json_t *field)
 	const json_t *value = json_object_get(field, "value");
 	struct hook_text *t = &d->content;
 
-	if (!hook_chat_says(title) || !hook_chat_says(value)) {
-		hook_chat_put_mrkdwn(d, hook_chat_says(value) ? value : title);
+	if (!hook_text_says(title) || !hook_text_says(value)) {
+		hook_chat_put_mrkdwn(d, hook_text_says(value) ? value : title);
 		return;
 	}
 	hook_draft_put_block(d, title);

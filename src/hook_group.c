@@ -42,17 +42,6 @@ static const struct hook_severity severities[] = {
 	{ "none", 2 },
 };
 
-json_t *
-hook_group_get(const json_t *object, const char *name)
-{
-	json_t *value = json_object_get(object, name);
-
-	if (json_is_null(value) ||
-	    (json_is_string(value) && json_string_length(value) == 0))
-		return NULL;
-	return value;
-}
-
 /* The two digits at S, or -1. */
 static int
 hook_group_digits(const char *s)
@@ -419,7 +408,7 @@ hook_hash_alerts(struct hook_hash *h, const struct hook_group *g)
 	for (i = 0; i < g->count; i++) {
 		alert = (struct hook_hash){ h->key, h->failed,
 			g->alerts[i].resolved };
-		fingerprint = hook_group_get(g->alerts[i].json, "fingerprint");
+		fingerprint = hook_text_get(g->alerts[i].json, "fingerprint");
 		if (fingerprint != NULL)
 			hook_hash_value(&alert, fingerprint);
 		else
@@ -447,7 +436,7 @@ int
 hook_group_take_key(const struct hook_group *g, const struct hook_options *opt,
     char **key)
 {
-	const json_t *value = hook_group_get(g->body, "groupKey");
+	const json_t *value = hook_text_get(g->body, "groupKey");
 	struct hook_text t;
 	struct hook_hash h = { hook_hash_key(opt), &t.failed, 0 };
 

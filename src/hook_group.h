@@ -65,9 +65,6 @@ int hook_group_take_key(const struct hook_group *, const struct hook_options *,
 
 #define HOOK_KEY_MAX 512
 
-/* A member of an object that is no null and no empty string, else NULL. */
-json_t *hook_group_get(const json_t *object, const char *name);
-
 /*
  * RFC 3339 to milliseconds since the epoch; HOOK_TIME_NONE for what is not,
  * and for the year 1, by which Go means no time.

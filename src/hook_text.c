@@ -333,6 +333,21 @@ hook_text_take_tags(char **tags, const json_t *a, const json_t *b)
 	return hook_text_take(&t, tags, NULL);
 }
 
+bool
+hook_text_says(const json_t *value)
+{
+	return value != NULL && !json_is_null(value) &&
+	       !(json_is_string(value) && json_string_length(value) == 0);
+}
+
+json_t *
+hook_text_get(const json_t *object, const char *name)
+{
+	json_t *value = json_object_get(object, name);
+
+	return hook_text_says(value) ? value : NULL;
+}
+
 const char *
 hook_text_url(const json_t *value)
 {

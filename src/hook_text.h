@@ -88,6 +88,12 @@ int hook_text_take(struct hook_text *, char **p, size_t *len);
  */
 int hook_text_take_tags(char **tags, const json_t *a, const json_t *b);
 
+/* True for a value that has a text: neither NULL nor null nor "". */
+bool hook_text_says(const json_t *);
+
+/* A member of an object that says something, else NULL. */
+json_t *hook_text_get(const json_t *object, const char *name);
+
 /*
  * The text of a value that is a link worth opening: a string that begins with
  * http:// or https://, of HOOK_URL_MAX bytes at most, without spaces, control

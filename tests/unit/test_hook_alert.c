@@ -202,6 +202,40 @@ test_receiver(void **state)
 	check_content("{\"alerts\":[],\"receiver\":\"\"}", "");
 }
 
+/* Of two runbooks the first is meant, and nothing is said twice. */
+static void
+test_details(void **state)
+{
+	(void)state;
+	check_content("{\"alerts\":[{\"annotations\":{"
+		      "\"runbook\":\"http://b\",\"runbook_url\":\"http://a\","
+		      "\"summary\":\"s\",\"description\":\"s\"}}]}",
+	    "FIRING alert\ns\nRunbook: http://a");
+	check_content("{\"alerts\":[{\"annotations\":{"
+		      "\"runbook\":\"http://b\",\"runbook_url\":\"see b\"}}]}",
+	    "FIRING alert\nRunbook: http://b");
+}
+
+/* A line of labels ends after 32 of them. */
+static void
+test_many_labels(void **state)
+{
+	char json[1024] = "{\"alerts\":[{\"labels\":{", want[1024];
+	size_t i, n = strlen(json), w;
+
+	(void)state;
+	for (i = 0; i < 40; i++)
+		n += (size_t)snprintf(json + n, sizeof(json) - n,
+		    "%s\"l%zu\":%zu", i == 0 ? "" : ",", i, i);
+	strcat(json, "}}]}");
+	w = (size_t)snprintf(want, sizeof(want), "FIRING alert\nLabels: ");
+	for (i = 0; i < 32; i++)
+		w += (size_t)snprintf(want + w, sizeof(want) - w, "l%zu=%zu, ",
+		    i, i);
+	strcat(want, "\xe2\x80\xa6");
+	check_content(json, want);
+}
+
 static void
 check_priority(const char *json, int priority)
 {
@@ -390,6 +424,8 @@ main(void)
 		cmocka_unit_test(test_long_titles),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_receiver),
+		cmocka_unit_test(test_details),
+		cmocka_unit_test(test_many_labels),
 		cmocka_unit_test(test_priorities),
 		cmocka_unit_test(test_every_limit),
 		cmocka_unit_test(test_huge),
