@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "meter.h"
 #include "store.h"
 #include "store_file.h"
@@ -79,7 +80,7 @@ bench_open(struct bench *b, const char *dir, size_t group)
 		b->items[i].record = (struct record){ .kind = RECORD_MESSAGE,
 			.id = "device",
 			.id_len = 6,
-			.time = UINT64_C(1557901952810),
+			.time = clock_real_ms(),
 			.text = b->text,
 			.text_len = strlen(b->text) };
 	b->len = group * record_size(&b->items[0].record);
