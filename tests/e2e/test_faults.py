@@ -99,7 +99,8 @@ def assert_online_works(server, device):
 
 @pytest.mark.parametrize("of, error", [
     ("write", errno.ENOSPC), ("write", errno.EDQUOT), ("write", errno.EROFS),
-    ("write", errno.EIO), ("sync", errno.EIO), ("sync", errno.ENOSPC)])
+    ("write", errno.EIO), ("sync", errno.EIO), ("sync", errno.ENOSPC),
+    ("any", errno.EACCES), ("any", errno.EROFS)])
 def test_a_failing_disk_refuses_what_it_must_and_comes_back(
         daemon, disk, of, error):
     server = on(daemon, disk)
