@@ -360,7 +360,8 @@ broker_on_alive(struct broker *b, struct tevent *head)
 static void
 broker_on_conf(struct broker *b, struct tevent *head)
 {
-	struct tevent_conf *ev = (struct tevent_conf *)head;
+	struct tevent_conf *ev = (struct tevent_conf *)head, *out;
+	size_t i;
 
 	if (broker_register(b, ev->conf) == -1)
 		log_err("broker: no memory to register devices");
@@ -368,6 +369,11 @@ broker_on_conf(struct broker *b, struct tevent *head)
 	b->conf = ev->conf;
 	ev->conf = NULL;
 	b->sweep.due = b->now;
+	for (i = 0; i < b->worker_count; i++) {
+		out = tevent_new(TEVENT_CONF, 0);
+		out->conf = conf_ref(b->conf);
+		CHANNEL_SEND(b->workers[i].to, out);
+	}
 }
 
 /* Every publisher that waits is answered before the workers hear of it. */

@@ -66,6 +66,7 @@ struct server {
 	bool keeper_running;
 	struct server_worker *workers;
 	size_t worker_count, stopped_count;
+	size_t applying; /* workers that have yet to apply a configuration */
 	struct watchdog *watchdog; /* NULL: nobody asks for it */
 	bool conf_is_old;          /* what the file says now has a fault */
 	bool stopping;
@@ -129,15 +130,14 @@ static void
 server_apply_conf(struct server *s, struct conf *conf)
 {
 	const char *key = conf_needs_restart(s->options->conf, conf);
-	size_t i;
 
 	if (key != NULL)
 		log_warn("reload: %s changes only at a restart", key);
 	server_set_log_level(conf, s->options->verbosity);
 	acceptor_set_limit(s->acceptor, server_limit(conf));
+	/* From there it goes to the workers, who say when it is in force. */
 	server_send_conf(conf, s->to_broker);
-	for (i = 0; i < s->worker_count; i++)
-		server_send_conf(conf, s->workers[i].to);
+	s->applying += s->worker_count;
 	conf_unref(&s->conf);
 	s->conf = conf;
 }
@@ -200,15 +200,24 @@ server_reload(struct server *s)
 	conf = fp == NULL ? NULL : conf_load(s->options->source, fp);
 	if (fp != NULL)
 		fclose(fp);
+	s->conf_is_old = conf == NULL;
 	if (conf != NULL) {
 		server_apply_conf(s, conf);
-		log_notice("reload: done");
 	} else {
 		server_log_faults(faults);
 		log_err("reload: nothing was changed");
+		server_tell(s, "READY=1");
 	}
 	free(faults);
-	s->conf_is_old = conf == NULL;
+}
+
+/* A worker has the new configuration. */
+static void
+server_on_applied(struct server *s)
+{
+	if (--s->applying > 0 || s->stopping)
+		return;
+	log_notice("reload: done");
 	server_tell(s, "READY=1");
 }
 
@@ -256,6 +265,9 @@ server_on_event(struct server *s, struct tevent *head)
 		break;
 	case TEVENT_STOPPED:
 		s->stopped_count++;
+		break;
+	case TEVENT_APPLIED:
+		server_on_applied(s);
 		break;
 	case TEVENT_BEAT:
 		watchdog_on_beat(s->watchdog);

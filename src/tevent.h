@@ -24,7 +24,8 @@ struct message;
  */
 /* clang-format off */
 #define TEVENT_TABLE(X)							\
-	X(CONF,      conf,    "A>W A>B", "a new configuration")		\
+	X(CONF,      conf,    "A>B B>W", "a new configuration")		\
+	X(APPLIED,   plain,   "W>A", "it is in force here, and in the broker") \
 	X(ACCEPT,    accept,  "A>W", "accept some connections now")	\
 	X(ACCEPTED,  accept,  "W>A", "that many were; errno if it failed") \
 	X(STOP,      plain,   "A>B B>W", "answer who waits, close")	\

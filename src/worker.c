@@ -328,12 +328,14 @@ static void
 worker_on_conf(struct worker *w, struct tevent *head)
 {
 	struct tevent_conf *ev = (struct tevent_conf *)head;
+	struct tevent_plain *done = tevent_new(TEVENT_APPLIED, 0);
 
 	conf_unref(&w->conf);
 	w->conf = ev->conf;
 	ev->conf = NULL;
 	evhttp_set_max_body_size(w->http, http_body_max(w->conf->max_message));
 	conns_each(&w->conns, worker_limit_body);
+	CHANNEL_SEND(w->links.to_acceptor, done);
 }
 
 static void

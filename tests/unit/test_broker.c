@@ -325,12 +325,20 @@ test_reload_registers_devices(void **state)
 {
 	struct fixture *f = start(NULL);
 	struct tevent_conf *ev = tevent_new(TEVENT_CONF, 0);
+	size_t i;
 
 	(void)state;
 	expect_answer(f, push(f, "late", "a", 1), ANSWER_UNKNOWN);
 	ev->conf = load("REGISTERS=[\"reg\",\"late\"]");
 	CHANNEL_SEND(f->acceptor, ev);
 	turn(f);
+	/* And every worker gets it from here. */
+	for (i = 0; i < WORKERS; i++) {
+		ev = next(f, i, TEVENT_CONF);
+		assert_non_null(ev);
+		assert_int_equal(ev->conf->registers.count, 2);
+		release(ev);
+	}
 	expect_answer(f, push(f, "late", "a", 2), ANSWER_OFFLINE);
 	finish(f);
 }
