@@ -37,6 +37,7 @@ struct conf {
 	int64_t auth_timeout, login_timeout;
 	int64_t ack_timeout, resend_interval;
 	int64_t max_message; /* bytes */
+	int64_t max_webhook; /* bytes */
 	int64_t max_queue, max_devices;
 	int64_t max_connections;         /* 0: what the fd limit allows */
 	char *state_dir;                 /* NULL: memory only */

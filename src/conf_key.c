@@ -36,6 +36,8 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	    2 * SECOND, 10, 86400 * SECOND, true },
 	{ "MAX_MESSAGE", CONF_BYTES, AT(max_message),
 	    65536, 1, 16 * MIB, true },
+	{ "MAX_WEBHOOK", CONF_BYTES, AT(max_webhook),
+	    16 * MIB, 1, 256 * MIB, true },
 	{ "MAX_QUEUE", CONF_INT, AT(max_queue), 10000, 1, 10000000, true },
 	{ "MAX_DEVICES", CONF_INT, AT(max_devices),
 	    1000000, 1, 100000000, true },

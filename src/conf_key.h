@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 22
+#define CONF_KEY_COUNT 23
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */

@@ -12,13 +12,14 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "conf.h"
 #include "container.h"
 #include "http.h"
 #include "log.h"
 #include "session.h"
-#include "conf.h"
 #include "worker.h"
 
+#define CONN_JSON      "application/json"
 #define CONN_SLOTS_MIN 64 /* descriptors */
 
 static void
@@ -36,6 +37,7 @@ conns_init(struct conns *cs, struct worker *w)
 	TAILQ_INIT(&cs->dirty);
 	TAILQ_INIT(&cs->dying);
 	TAILQ_INIT(&cs->dead);
+	TAILQ_INIT(&cs->hungry);
 }
 
 void
@@ -139,7 +141,8 @@ conns_insert(struct conns *cs, struct conn *c)
 	c->gen = cs->last_gen;
 	gauge_up(&cs->count);
 	evhttp_connection_set_closecb(c->evcon, conn_on_evhttp_close, c);
-	conn_limit_body(c, http_body_max(worker_conf(cs->worker)->max_message));
+	conn_limit_body(c);
+	conn_look_ahead(c);
 	conn_set_deadline(c, worker_conf(cs->worker)->auth_timeout);
 	return 0;
 }
@@ -303,6 +306,91 @@ conn_wait(struct conn *c)
 	bufferevent_enable(c->bev, EV_READ);
 }
 
+/* How much input there may be before it is that of a large body. */
+static size_t
+conn_input_max(const struct conn *c)
+{
+	return (size_t)http_body_large(worker_conf(c->conns->worker)) +
+	       CONN_HEAD_MAX;
+}
+
+/*
+ * The input is that of a large body, if evhttp reads one: stop until there is
+ * room.  (Not by the watermark: there libevent would call evhttp again and
+ * again until something is taken out.)
+ */
+static void
+conn_be_hungry(struct conn *c)
+{
+	if (c->large || c->hungry || c->replied || c->state != CONN_READING)
+		return;
+	bufferevent_disable(c->bev, EV_READ);
+	/* It is we who make it wait. */
+	conn_clear_deadline(c);
+	c->hungry = true;
+	TAILQ_INSERT_TAIL(&c->conns->hungry, c, hunger);
+}
+
+static void
+conn_stop_hunger(struct conn *c)
+{
+	if (c->hungry)
+		TAILQ_REMOVE(&c->conns->hungry, c, hunger);
+	c->hungry = false;
+}
+
+/*
+ * evhttp shows a request only when it is whole.  That it is JSON is in its
+ * head, or else it just gets the limit of all others.
+ */
+void
+conn_look_ahead(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer_ptr at;
+	char first;
+
+	if (c->roomy || c->state != CONN_READING ||
+	    evbuffer_copyout(in, &first, 1) != 1 || first == 'G')
+		return;
+	at = evbuffer_search(in, CONN_JSON, strlen(CONN_JSON), NULL);
+	if (at.pos == -1)
+		return;
+	c->roomy = true;
+	conn_limit_body(c);
+}
+
+void
+conn_release_large(struct conn *c)
+{
+	conn_stop_hunger(c);
+	if (c->large)
+		c->conns->large--;
+	c->large = false;
+	if (!c->roomy)
+		return;
+	c->roomy = false;
+	if (c->state != CONN_DEAD)
+		conn_limit_body(c);
+}
+
+/* Let as many read a large body as may. */
+static void
+conns_feed(struct conns *cs)
+{
+	struct conn *c;
+
+	while (cs->large < CONN_LARGE_MAX &&
+	       (c = TAILQ_FIRST(&cs->hungry)) != NULL) {
+		conn_stop_hunger(c);
+		c->large = true;
+		cs->large++;
+		conn_limit_body(c);
+		conn_set_deadline(c, worker_conf(cs->worker)->auth_timeout);
+		bufferevent_enable(c->bev, EV_READ);
+	}
+}
+
 /* Count what comes in for a request. */
 static void
 conn_on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info,
@@ -310,9 +398,12 @@ conn_on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info,
 {
 	struct conn *c = arg;
 
-	(void)buf;
 	if (info->n_added == 0)
 		return;
+	if (c->request_bytes < CONN_HEAD_MAX)
+		conn_look_ahead(c);
+	if (evbuffer_get_length(buf) >= conn_input_max(c))
+		conn_be_hungry(c);
 	/* Each request but the first, which has it from the connect on. */
 	if (c->served && c->state == CONN_READING && c->request_bytes == 0)
 		conn_set_deadline(c,
@@ -412,6 +503,7 @@ conn_on_evhttp_close(struct evhttp_connection *evcon, void *arg)
 	c->dirty = false;
 	c->state = CONN_DEAD;
 	c->req = NULL;
+	conn_release_large(c);
 	TAILQ_INSERT_TAIL(&cs->dying, c, list);
 	/*
 	 * libevent tells epoll of a descriptor's end only when it polls again.
@@ -475,12 +567,15 @@ conn_flush_ours(struct conn *c)
 }
 
 void
-conn_limit_body(struct conn *c, ev_ssize_t max)
+conn_limit_body(struct conn *c)
 {
+	const struct conf *conf = worker_conf(c->conns->worker);
+	ev_ssize_t max = c->roomy ? http_body_max(conf) : http_body_large(conf);
+
 	evhttp_connection_set_max_body_size(c->evcon, max);
 	/* evhttp leaves a body in the input until it is whole. */
 	bufferevent_setwatermark(c->bev, EV_READ, 0,
-	    (size_t)max + CONN_HEAD_MAX);
+	    (c->large ? (size_t)max : conn_input_max(c)) + CONN_HEAD_MAX);
 }
 
 static void
@@ -504,6 +599,7 @@ conns_settle(struct conns *cs)
 	struct conn *c;
 
 	conns_adopt_fresh(cs);
+	conns_feed(cs);
 	while ((c = TAILQ_FIRST(&cs->dirty)) != NULL) {
 		TAILQ_REMOVE(&cs->dirty, c, list);
 		c->dirty = false;

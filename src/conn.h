@@ -6,7 +6,8 @@
  * keeps it alive.
  * Thread: worker.  Owns: struct conn; the evhttp_connection under it is
  * evhttp's until conn_close.
- * Limits: a request head of CONN_HEAD_MAX bytes; every state but a push that
+ * Limits: a request head of CONN_HEAD_MAX bytes; large bodies (http_body_large)
+ * of CONN_LARGE_MAX connections, others wait; every state but a push that
  * waits and a logged-in session has a deadline.
  */
 #ifndef MPUSHD_CONN_H
@@ -25,6 +26,7 @@
 
 #define CONN_HEAD_MAX  65536 /* bytes of request line and headers */
 #define CONN_LINGER_MS 2000  /* milliseconds for a peer to hear why */
+#define CONN_LARGE_MAX 4     /* large bodies that a worker reads at a time */
 
 struct session;
 struct worker;
@@ -58,6 +60,10 @@ struct conn {
 	bool last;      /* the answer under way is the last one */
 	bool served;    /* an answer has been given */
 	bool shut;      /* CONN_LINGER: sending has ended */
+	bool roomy;     /* its request may have a large body */
+	bool large;     /* reads a large body */
+	bool hungry;    /* would; is in the list */
+	TAILQ_ENTRY(conn) hunger;
 };
 
 TAILQ_HEAD(conn_list, conn);
@@ -67,6 +73,8 @@ struct conns {
 	struct conn **slots; /* by descriptor */
 	size_t slot_count;
 	struct conn_list fresh, dirty, dying, dead;
+	TAILQ_HEAD(, conn) hungry;
+	size_t large; /* connections that read a large body */
 	uint32_t last_gen;
 	struct gauge count; /* read by the acceptor */
 };
@@ -110,10 +118,19 @@ const char *conn_peer(const struct conn *);
 void conn_mark_dirty(struct conn *);
 
 /*
- * Let requests have bodies of MAX bytes; of what follows a request it takes
- * in about as much and a head.
+ * Let requests have bodies as the configuration says.  Of what follows a
+ * request it takes in about as much as is no large body, and a head.
  */
-void conn_limit_body(struct conn *, ev_ssize_t max);
+void conn_limit_body(struct conn *);
+
+/*
+ * Look at what there is of the next request: one that has to do with JSON may
+ * have a large body.
+ */
+void conn_look_ahead(struct conn *);
+
+/* The body of its request is needed no more. */
+void conn_release_large(struct conn *);
 
 /* Close it MS milliseconds from now, or for a session as it sees fit. */
 void conn_set_deadline(struct conn *, int64_t ms);

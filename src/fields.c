@@ -4,6 +4,7 @@
 #include "fields.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,25 @@
 struct field *
 fields_find(struct fields *fs, const char *name, size_t len)
 {
-	struct field *f;
+	static const struct {
+		const char *name;
+		size_t at;
+	} names[] = {
+		{ "title", offsetof(struct fields, title) },
+		{ "content", offsetof(struct fields, content) },
+		{ "priority", offsetof(struct fields, priority) },
+		{ "url", offsetof(struct fields, url) },
+		{ "tags", offsetof(struct fields, tags) },
+	};
+	struct field *f = NULL;
+	size_t i;
 
-	if (len == 5 && memcmp(name, "title", 5) == 0)
-		f = &fs->title;
-	else if (len == 7 && memcmp(name, "content", 7) == 0)
-		f = &fs->content;
-	else
+	for (i = 0; i < sizeof(names) / sizeof(names[0]) && f == NULL; i++) {
+		if (strlen(names[i].name) == len &&
+		    memcmp(names[i].name, name, len) == 0)
+			f = (struct field *)(void *)((char *)fs + names[i].at);
+	}
+	if (f == NULL)
 		return NULL;
 	return f->text == NULL ? f : NULL;
 }
@@ -75,5 +88,8 @@ fields_free(struct fields *fs)
 {
 	free(fs->title.text);
 	free(fs->content.text);
+	free(fs->priority.text);
+	free(fs->url.text);
+	free(fs->tags.text);
 	memset(fs, 0, sizeof(*fs));
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fields - the title and the content that a request names, gathered from its
+ * fields - what a request names, the title, the content and more, gathered from its
  * sources in the order of their precedence: what is named first stays.
  * Pure: any thread.  Owns the texts.
  */
@@ -17,7 +17,7 @@ struct field {
 
 /* All zero bytes is the start. */
 struct fields {
-	struct field title, content;
+	struct field title, content, priority, url, tags;
 };
 
 /*
@@ -38,7 +38,7 @@ int fields_set(struct field *, const char *text, size_t len);
  */
 int fields_take(struct field *, char *text, size_t len);
 
-/* Free both texts; the fields are then as at the start. */
+/* Free all texts; the fields are then as at the start. */
 void fields_free(struct fields *);
 
 #endif

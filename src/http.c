@@ -128,7 +128,7 @@ http_list_has(const char *list, const char *token)
 
 /* What matters of a request's header, in one pass over it. */
 struct http_head {
-	const char *type, *title, *length, *coding;
+	const char *type, *title, *priority, *length, *coding;
 	const char *key, *version;     /* Sec-WebSocket-... */
 	unsigned int lengths, codings; /* how many fields */
 	bool upgrade, websocket;
@@ -149,6 +149,8 @@ http_scan_field(struct http_head *h, const char *name, const char *value)
 		h->lengths++;
 	} else if (strcasecmp(name, "Content-Type") == 0) {
 		h->type = h->type == NULL ? value : h->type;
+	} else if (strcasecmp(name, "Priority") == 0) {
+		h->priority = h->priority == NULL ? value : h->priority;
 	} else if (strcasecmp(name, "Title") == 0) {
 		h->title = h->title == NULL ? value : h->title;
 	} else if (strcasecmp(name, "Transfer-Encoding") == 0) {
@@ -263,6 +265,8 @@ http_reply(struct conn *c, const struct http_reply *r)
 	c->replied = c->served = true;
 	c->last = r->close;
 	c->request_bytes = evbuffer_get_length(bufferevent_get_input(c->bev));
+	conn_release_large(c);
+	conn_look_ahead(c);
 	conn_set_deadline(c, worker_conf(c->conns->worker)->auth_timeout);
 	conn_mark_dirty(c);
 	c->answering = true;
@@ -336,16 +340,36 @@ http_send_push(struct conn *c, const char *id, size_t len,
 	WORKER_TELL_BROKER(c->conns->worker, ev);
 }
 
+static struct message *
+http_make_message(const struct push *p, uint64_t now)
+{
+	struct message_parts parts = {
+		.title = p->title,
+		.title_len = p->title_len,
+		.content = p->content,
+		.content_len = p->content_len,
+		.url = p->url,
+		.url_len = p->url_len,
+		.tags = p->tags,
+		.tags_len = p->tags_len,
+		.priority = p->priority,
+	};
+
+	return message_make(&parts, now);
+}
+
 static void
 http_on_push(struct conn *c, const struct http_head *head)
 {
+	const struct conf *conf = worker_conf(c->conns->worker);
 	struct evbuffer *in = evhttp_request_get_input_buffer(c->req);
-	size_t max = (size_t)worker_conf(c->conns->worker)->max_message;
 	struct push_request req = {
 		.target = evhttp_request_get_uri(c->req),
 		.content_type = head->type,
 		.title = head->title,
-		.max_message = max,
+		.priority = head->priority,
+		.max_message = (size_t)conf->max_message,
+		.max_webhook = (size_t)conf->max_webhook,
 	};
 	struct message *m = NULL;
 	uint64_t now = clock_real_ms();
@@ -358,9 +382,11 @@ http_on_push(struct conn *c, const struct http_head *head)
 			       (const char *)evbuffer_pullup(in, -1);
 	}
 	push_parse(&req, &p);
+	/* A large one shall not lie there while the push waits. */
+	evbuffer_drain(in, req.body_len);
+	conn_release_large(c);
 	if (p.status == 200) {
-		m = message_new(p.title, p.title_len, p.content, p.content_len,
-		    now);
+		m = http_make_message(&p, now);
 		if (m == NULL)
 			http_refuse(c, 503, "the server is short of memory");
 		else
@@ -562,20 +588,29 @@ http_on_accept(struct event_base *base, void *arg)
 }
 
 void
-http_setup(struct evhttp *http, void *arg, int64_t max_message)
+http_setup(struct evhttp *http, void *arg, const struct conf *conf)
 {
 	evhttp_set_bevcb(http, http_on_accept, arg);
 	evhttp_set_gencb(http, http_on_request, arg);
 	evhttp_set_allowed_methods(http, UINT16_MAX);
 	evhttp_set_max_headers_size(http, CONN_HEAD_MAX);
-	evhttp_set_max_body_size(http, http_body_max(max_message));
+	evhttp_set_max_body_size(http, http_body_max(conf));
 }
 
 ev_ssize_t
-http_body_max(int64_t max_message)
+http_body_large(const struct conf *conf)
 {
 	/* Twice, so that most of what is too large gets a full answer. */
-	return (ev_ssize_t)max_message * 2;
+	return (ev_ssize_t)conf->max_message * 2;
+}
+
+ev_ssize_t
+http_body_max(const struct conf *conf)
+{
+	ev_ssize_t large = http_body_large(conf);
+
+	return conf->max_webhook > large ? (ev_ssize_t)conf->max_webhook :
+					   large;
 }
 
 /* The status code of what evhttp has put into the output. */

@@ -12,15 +12,19 @@
 
 #include "tevent.h"
 
+struct conf;
 struct conn;
 struct evhttp;
 struct evhttp_request;
 
 /* Set the limits and callbacks of a worker's evhttp; ARG is its conns. */
-void http_setup(struct evhttp *, void *arg, int64_t max_message);
+void http_setup(struct evhttp *, void *arg, const struct conf *);
 
 /* The largest body that evhttp may read, in bytes. */
-ev_ssize_t http_body_max(int64_t max_message);
+ev_ssize_t http_body_max(const struct conf *);
+
+/* From here on a body is large: few are read at a time. */
+ev_ssize_t http_body_large(const struct conf *);
 
 /* Answer the request that waits on a connection. */
 void http_answer(struct conn *, enum answer, uint64_t mid);

@@ -20,7 +20,7 @@
 #include "urlenc.h"
 #include "utf8.h"
 
-#define JSONBODY_NAME_MAX (7 * 6) /* "content", every letter as \uXXXX */
+#define JSONBODY_NAME_MAX (8 * 6) /* "priority", every letter as \uXXXX */
 #define JSONBODY_DIGITS   2       /* of a number that jansson gets to see */
 
 /* What is still to be read of a text. */
@@ -349,27 +349,64 @@ jsonbody_shorten(char *out, struct jsonbody j)
 	return n;
 }
 
+/* As json_loadb, with errno EBADMSG or ENOMEM. */
+static json_t *
+jsonbody_decode(const char *text, size_t len)
+{
+	json_error_t error;
+	json_t *root;
+
+	/* For want of memory jansson names all kinds of reasons. */
+	errno = 0;
+	root = json_loadb(text, len, JSON_DECODE_ANY, &error);
+	if (root == NULL && errno != ENOMEM)
+		errno = EBADMSG;
+	return root;
+}
+
 /* Returns 0 when the text is JSON, else -1 with errno. */
 static int
 jsonbody_validate(struct jsonbody j)
 {
 	char *text = malloc((size_t)(j.end - j.at) + 1);
-	json_error_t error;
 	json_t *root;
 	int r;
 
 	if (text == NULL)
 		return -1;
-	/* For want of memory jansson names all kinds of reasons. */
-	errno = 0;
-	root = json_loadb(text, jsonbody_shorten(text, j), JSON_DECODE_ANY,
-	    &error);
-	if (root == NULL && errno != ENOMEM)
-		errno = EBADMSG;
+	root = jsonbody_decode(text, jsonbody_shorten(text, j));
 	r = root != NULL ? 0 : -1;
 	json_decref(root);
 	free(text);
 	return r;
+}
+
+/* A copy of the body without its mark and mended; returns 0, or -1: ENOMEM. */
+static int
+jsonbody_mend(struct field *text, const char *body, size_t len)
+{
+	if (len >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0) {
+		body += 3;
+		len -= 3;
+	}
+	if (fields_set(text, body, len) == -1)
+		return -1;
+	jsonbody_repair(
+	    (struct jsonbody){ text->text, text->text + text->len });
+	return 0;
+}
+
+json_t *
+jsonbody_load(const char *body, size_t len)
+{
+	struct field text = { NULL, 0 };
+	json_t *root;
+
+	if (jsonbody_mend(&text, body, len) == -1)
+		return NULL;
+	root = jsonbody_decode(text.text, text.len);
+	free(text.text);
+	return root;
 }
 
 int
@@ -379,14 +416,9 @@ jsonbody_parse(const char *body, size_t len, struct fields *fs)
 	struct jsonbody j;
 	int r = -1;
 
-	if (len >= 3 && memcmp(body, "\xef\xbb\xbf", 3) == 0) {
-		body += 3;
-		len -= 3;
-	}
-	if (fields_set(&text, body, len) == -1)
+	if (jsonbody_mend(&text, body, len) == -1)
 		return -1;
 	j = (struct jsonbody){ text.text, text.text + text.len };
-	jsonbody_repair(j);
 	if (jsonbody_validate(j) == -1)
 		goto out;
 	jsonbody_skip_space(&j);

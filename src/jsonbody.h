@@ -7,6 +7,7 @@
 #ifndef MPUSHD_JSONBODY_H
 #define MPUSHD_JSONBODY_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 struct fields;
@@ -20,5 +21,14 @@ struct fields;
  * Returns 0; -1 with errno EBADMSG when the body is not JSON, or ENOMEM.
  */
 int jsonbody_parse(const char *body, size_t len, struct fields *);
+
+/*
+ * The whole body, for who looks at more than its fields: what jsonbody_parse
+ * takes is taken, with the same characters mended, but numbers as jansson
+ * reads them, and of a repeated member the last counts.  The caller has the
+ * reference.  NULL with errno EBADMSG when it is not JSON, or has a number
+ * that jansson cannot hold, or ENOMEM.
+ */
+json_t *jsonbody_load(const char *body, size_t len);
 
 #endif

@@ -11,10 +11,13 @@
 
 #include "check.h"
 
-#define MESSAGE_TITLE   "\"title\":\""
-#define MESSAGE_CONTENT "\",\"content\":\""
-#define MESSAGE_FRAME   (sizeof(MESSAGE_TITLE MESSAGE_CONTENT "\"") - 1)
-#define MESSAGE_BYTES   (UINT64_MAX / 255) /* times a byte: it, eight times */
+#define MESSAGE_TITLE    "\"title\":\""
+#define MESSAGE_CONTENT  "\",\"content\":\""
+#define MESSAGE_PRIORITY ",\"priority\":"
+#define MESSAGE_URL      ",\"url\":\""
+#define MESSAGE_TAGS     ",\"tags\":\""
+#define MESSAGE_FRAME    (sizeof(MESSAGE_TITLE MESSAGE_CONTENT "\"") - 1)
+#define MESSAGE_BYTES    (UINT64_MAX / 255) /* times a byte: it, eight times */
 
 struct message {
 	atomic_uint refs;
@@ -134,25 +137,84 @@ message_restore(const char *text, size_t len, uint64_t time)
 	return m;
 }
 
-struct message *
-message_new(const char *title, size_t title_len, const char *content,
-    size_t content_len, uint64_t time)
+/* Append ,"NAME":"TEXT" unless TEXT is NULL; with AT NULL only counts. */
+static size_t
+message_add_text(char *at, const char *name, const char *text, size_t len)
 {
-	size_t len = MESSAGE_FRAME + message_escape(NULL, title, title_len) +
-		     message_escape(NULL, content, content_len);
+	size_t n = strlen(name);
+
+	if (text == NULL)
+		return 0;
+	if (at != NULL)
+		memcpy(at, name, n);
+	n += message_escape(at != NULL ? at + n : NULL, text, len);
+	if (at != NULL)
+		at[n] = '"';
+	return n + 1;
+}
+
+static size_t
+message_add_priority(char *at, int priority)
+{
+	size_t n = strlen(MESSAGE_PRIORITY);
+
+	if (priority == 0)
+		return 0;
+	if (at != NULL) {
+		memcpy(at, MESSAGE_PRIORITY, n);
+		at[n] = (char)('0' + priority);
+	}
+	return n + 1;
+}
+
+/* What follows title and content; with AT NULL only counts. */
+static size_t
+message_add_extras(char *at, const struct message_parts *p)
+{
+	size_t n = message_add_priority(at, p->priority);
+
+	n += message_add_text(at != NULL ? at + n : NULL, MESSAGE_URL, p->url,
+	    p->url_len);
+	return n + message_add_text(at != NULL ? at + n : NULL, MESSAGE_TAGS,
+		       p->tags, p->tags_len);
+}
+
+struct message *
+message_make(const struct message_parts *p, uint64_t time)
+{
+	size_t len = MESSAGE_FRAME +
+		     message_escape(NULL, p->title, p->title_len) +
+		     message_escape(NULL, p->content, p->content_len) +
+		     message_add_extras(NULL, p);
 	struct message *m;
 	char *at;
 
+	CHECK(p->priority >= 0 && p->priority <= 5);
 	m = message_alloc(len, time);
 	if (m == NULL)
 		return NULL;
 	at = message_append(m->text, MESSAGE_TITLE, strlen(MESSAGE_TITLE));
-	at += message_escape(at, title, title_len);
+	at += message_escape(at, p->title, p->title_len);
 	at = message_append(at, MESSAGE_CONTENT, strlen(MESSAGE_CONTENT));
-	at += message_escape(at, content, content_len);
+	at += message_escape(at, p->content, p->content_len);
 	*at++ = '"';
+	at += message_add_extras(at, p);
 	CHECK(at == m->text + len);
 	return m;
+}
+
+struct message *
+message_new(const char *title, size_t title_len, const char *content,
+    size_t content_len, uint64_t time)
+{
+	struct message_parts parts = {
+		.title = title,
+		.title_len = title_len,
+		.content = content,
+		.content_len = content_len,
+	};
+
+	return message_make(&parts, time);
 }
 
 struct message *

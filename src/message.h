@@ -20,6 +20,19 @@ struct message;
 struct message *message_new(const char *title, size_t title_len,
     const char *content, size_t content_len, uint64_t time);
 
+/* What a message says; all texts are as message_new wants them. */
+struct message_parts {
+	const char *title, *content, *url, *tags; /* the last two may be NULL */
+	size_t title_len, content_len, url_len, tags_len;
+	int priority; /* 1 to 5; 0: none */
+};
+
+/*
+ * As message_new, with what is beyond title and content: it is in the text only
+ * if it is set.
+ */
+struct message *message_make(const struct message_parts *, uint64_t time);
+
 /*
  * Make a message again from what message_text and message_time said of it.
  * NULL when memory is short.
@@ -34,7 +47,8 @@ void message_unref(struct message **mp);
 
 /*
  * The text between the braces of the message on the wire, without the mid:
- * "title":"...","content":"..."; *LEN is its length, no NUL follows.
+ * "title":"...","content":"..." and then, if they are set, "priority":3,
+ * "url":"..." and "tags":"..."; *LEN is its length, no NUL follows.
  * Lives as long as the message.
  */
 const char *message_text(const struct message *, size_t *len);

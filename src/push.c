@@ -4,11 +4,13 @@
 #include "push.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "fields.h"
+#include "hook.h"
 #include "jsonbody.h"
 #include "multipart.h"
 #include "urlenc.h"
@@ -23,7 +25,8 @@ struct push_target {
 
 /*
  * A content type of the contract's table.  READ sets what the body names and
- * returns 0, or -1 with errno; FAULT says why when errno is not ENOMEM.
+ * returns 0, or -1 with errno; FAULT says why when errno is not ENOMEM.  JSON
+ * has none: push_read_json_body needs to know more.
  */
 struct push_type {
 	const char *name;
@@ -47,12 +50,6 @@ push_read_form(const struct push_request *r, struct fields *fs)
 }
 
 static int
-push_read_json(const struct push_request *r, struct fields *fs)
-{
-	return jsonbody_parse(r->body, r->body_len, fs);
-}
-
-static int
 push_read_multipart(const struct push_request *r, struct fields *fs)
 {
 	return multipart_parse(r->content_type, r->body, r->body_len, fs);
@@ -62,7 +59,7 @@ static const struct push_type types[] = {
 	{ "text/plain", push_read_plain, "the body is not a text" },
 	{ "application/x-www-form-urlencoded", push_read_form,
 	    "the body is not a form" },
-	{ "application/json", push_read_json, "the body is not valid JSON" },
+	{ "application/json", NULL, "the body is not valid JSON" },
 	{ "multipart/form-data", push_read_multipart,
 	    "the body is not valid multipart/form-data" },
 };
@@ -158,21 +155,115 @@ push_fail(struct push *p, int status, const char *error)
 	return -1;
 }
 
+/* Take a text of the hook's into a field in place of what is there. */
 static int
-push_read_body(const struct push_request *r, struct fields *fs, struct push *p)
+push_take(struct field *f, char **text, size_t len)
+{
+	char *taken = *text;
+
+	*text = NULL;
+	free(f->text);
+	f->text = NULL;
+	f->len = 0;
+	return taken == NULL ? 0 : fields_take(f, taken, len);
+}
+
+/* What a hook has rendered is what the body names. */
+static int
+push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
+{
+	if (push_take(&fs->title, &h->title, h->title_len) == -1 ||
+	    push_take(&fs->content, &h->content, h->content_len) == -1 ||
+	    push_take(&fs->url, &h->url, h->url ? strlen(h->url) : 0) == -1 ||
+	    push_take(&fs->tags, &h->tags, h->tags ? strlen(h->tags) : 0) == -1)
+		return -1;
+	p->priority = h->priority;
+	p->shape = h->shape;
+	return 0;
+}
+
+/* Render a body that jansson has read.  Returns 0, or -1 for want of memory. */
+static int
+push_render_hook(const struct push_request *r, const struct push_target *t,
+    json_t *root, struct fields *fs, struct push *p)
+{
+	struct fields query = { .title = { NULL, 0 } };
+	struct hook_options options = { .max_bytes = r->max_message };
+	struct hook_result h;
+	int result = -1;
+
+	if (urlenc_parse(t->query, t->query_len, &query) == -1)
+		return -1;
+	options.title = query.title.text;
+	options.title_len = query.title.len;
+	if (hook_render(root, &options, &h) == 0) {
+		result = strcmp(h.shape, "none") == 0 ?
+			     0 :
+			     push_take_hook(&h, fs, p);
+		hook_result_done(&h);
+	}
+	fields_free(&query);
+	return result;
+}
+
+/*
+ * A JSON body: title and content, or a webhook.  One that is larger than a
+ * message can only be a webhook, and is read but once.
+ */
+static int
+push_read_json_body(const struct push_request *r, const struct push_target *t,
+    struct fields *fs, struct push *p)
+{
+	bool large = r->body_len > r->max_message;
+	json_t *root;
+	int result;
+
+	if (!large && jsonbody_parse(r->body, r->body_len, fs) == -1)
+		return -1;
+	if (fs->content.text != NULL)
+		return 0;
+	root = jsonbody_load(r->body, r->body_len);
+	/* A number that jansson cannot hold is no reason to refuse a title. */
+	if (root == NULL)
+		return errno == EBADMSG && !large ? 0 : -1;
+	result = push_render_hook(r, t, root, fs, p);
+	json_decref(root);
+	if (result == 0 && large && fs->content.text == NULL)
+		return push_fail(p, 413, "the body is larger than MAX_MESSAGE");
+	return result;
+}
+
+static int
+push_check_body_size(const struct push_request *r, bool json, struct push *p)
+{
+	if (json && r->body_len > r->max_webhook &&
+	    r->body_len > r->max_message)
+		return push_fail(p, 413, "the body is larger than MAX_WEBHOOK");
+	if (!json && r->body_len > r->max_message)
+		return push_fail(p, 413, "the body is larger than MAX_MESSAGE");
+	return 0;
+}
+
+static int
+push_read_body(const struct push_request *r, const struct push_target *t,
+    struct fields *fs, struct push *p)
 {
 	const struct push_type *type;
+	bool json;
+	int result;
 
 	if (r->body == NULL || r->body_len == 0)
 		return 0;
-	if (r->body_len > r->max_message)
-		return push_fail(p, 413, "the body is larger than MAX_MESSAGE");
 	type = push_find_type(r->content_type);
+	json = type != NULL && type->read == NULL;
+	if (push_check_body_size(r, json, p) == -1)
+		return -1;
 	if (type == NULL)
 		return push_fail(p, 415,
 		    "the Content-Type must be a form, JSON or text/plain");
-	if (type->read(r, fs) == 0)
-		return 0;
+	result = json ? push_read_json_body(r, t, fs, p) : type->read(r, fs);
+	if (result == 0 || p->status != 200)
+		return result;
 	if (errno == ENOMEM)
 		return push_fail(p, 500, "out of memory");
 	return push_fail(p, 400, type->fault);
@@ -187,6 +278,9 @@ push_read_rest(const struct push_request *r, const struct push_target *t,
 		goto fail;
 	if (fs->title.text == NULL && r->title != NULL &&
 	    fields_set(&fs->title, r->title, strlen(r->title)) == -1)
+		goto fail;
+	if (fs->priority.text == NULL && r->priority != NULL &&
+	    fields_set(&fs->priority, r->priority, strlen(r->priority)) == -1)
 		goto fail;
 	if (fs->title.text == NULL && fields_set(&fs->title, "", 0) == -1)
 		goto fail;
@@ -205,22 +299,46 @@ push_check_size(const struct fields *fs, size_t max, struct push *p)
 	if (fs->title.len > max || fs->content.len > max - fs->title.len)
 		return push_fail(p, 413,
 		    "title and content are larger than MAX_MESSAGE");
+	if (fs->url.len > PUSH_URL_MAX)
+		return push_fail(p, 413, "the url is larger than 2048 bytes");
+	if (fs->tags.len > PUSH_TAGS_MAX)
+		return push_fail(p, 413, "the tags are larger than 255 bytes");
 	return 0;
+}
+
+/* 1 to 5; what is no such number says nothing. */
+static void
+push_read_priority(const struct fields *fs, struct push *p)
+{
+	const char *text = fs->priority.text;
+
+	if (fs->priority.len == 1 && text[0] >= '1' && text[0] <= '5')
+		p->priority = text[0] - '0';
+}
+
+/* Move a text that is set, and not empty. */
+static char *
+push_move(struct field *f, size_t *len)
+{
+	char *text = f->text;
+
+	if (f->len == 0)
+		return NULL;
+	*len = f->len;
+	f->text = NULL;
+	return text;
 }
 
 void
 push_parse(const struct push_request *r, struct push *p)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 	struct push_target t;
 	const char *fault;
 
+	memset(p, 0, sizeof(*p));
 	p->status = 200;
-	p->error = NULL;
-	p->id[0] = '\0';
-	p->id_len = 0;
-	p->title = p->content = NULL;
-	p->title_len = p->content_len = 0;
+	p->shape = "none";
 	fault = push_split_target(r->target, &t);
 	if (fault == NULL)
 		fault = push_decode_id(&t, p->id, &p->id_len);
@@ -228,7 +346,7 @@ push_parse(const struct push_request *r, struct push *p)
 		push_fail(p, 404, fault);
 		return;
 	}
-	if (push_read_body(r, &fs, p) == -1 ||
+	if (push_read_body(r, &t, &fs, p) == -1 ||
 	    push_read_rest(r, &t, &fs, p) == -1 ||
 	    push_check_size(&fs, r->max_message, p) == -1) {
 		fields_free(&fs);
@@ -238,6 +356,11 @@ push_parse(const struct push_request *r, struct push *p)
 	p->title_len = fs.title.len;
 	p->content = fs.content.text;
 	p->content_len = fs.content.len;
+	fs.title.text = fs.content.text = NULL;
+	p->url = push_move(&fs.url, &p->url_len);
+	p->tags = push_move(&fs.tags, &p->tags_len);
+	push_read_priority(&fs, p);
+	fields_free(&fs);
 }
 
 void
@@ -245,6 +368,8 @@ push_free(struct push *p)
 {
 	free(p->title);
 	free(p->content);
-	p->title = p->content = NULL;
-	p->title_len = p->content_len = 0;
+	free(p->url);
+	free(p->tags);
+	p->title = p->content = p->url = p->tags = NULL;
+	p->title_len = p->content_len = p->url_len = p->tags_len = 0;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * push - from the parts of an HTTP request to a device id, a title and a
- * content (the contract's table of requests).
+ * content (the contract's table of requests), and what else a message has.  A
+ * JSON body without a content may be another program's webhook (hook.h).
  * Pure: bytes in, result out; knows no libevent and no clock.
- * Limits: title + content at most max_message bytes after decoding.
+ * Limits: title + content at most max_message bytes after decoding; a webhook's
+ * body max_webhook; a url PUSH_URL_MAX, tags PUSH_TAGS_MAX.
  */
 #ifndef MPUSHD_PUSH_H
 #define MPUSHD_PUSH_H
@@ -12,14 +14,19 @@
 
 #include "proto.h"
 
+#define PUSH_URL_MAX  2048 /* bytes */
+#define PUSH_TAGS_MAX 255
+
 /* What evhttp gives, all borrowed; absent parts are NULL. */
 struct push_request {
 	const char *target;       /* request target, as on the request line */
 	const char *content_type; /* header, with its parameters */
 	const char *title;        /* Title: header */
+	const char *priority;     /* Priority: header */
 	const char *body;         /* NULL for GET */
 	size_t body_len;
 	size_t max_message; /* bytes */
+	size_t max_webhook; /* bytes; of a JSON body that is one */
 };
 
 /* The outcome.  push_free frees what it owns. */
@@ -31,6 +38,10 @@ struct push {
 	char *title,
 	    *content; /* owned; valid UTF-8, no U+0000; NULL unless status is 200 */
 	size_t title_len, content_len;
+	char *url, *tags; /* likewise; NULL too when not set */
+	size_t url_len, tags_len;
+	int priority;      /* 1 to 5; 0: none */
+	const char *shape; /* of a webhook, static; or "none" */
 };
 
 /*

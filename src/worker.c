@@ -163,7 +163,7 @@ worker_new(uint32_t index, struct conf *conf, const int *fds, size_t count)
 		worker_free(&w);
 		return NULL;
 	}
-	http_setup(w->http, &w->conns, conf->max_message);
+	http_setup(w->http, &w->conns, conf);
 	return w;
 }
 
@@ -320,8 +320,7 @@ static void
 worker_limit_body(struct conn *c)
 {
 	if (c->state == CONN_READING || c->state == CONN_WAITING)
-		conn_limit_body(c,
-		    http_body_max(worker_conf(c->conns->worker)->max_message));
+		conn_limit_body(c);
 }
 
 static void
@@ -333,7 +332,7 @@ worker_on_conf(struct worker *w, struct tevent *head)
 	conf_unref(&w->conf);
 	w->conf = ev->conf;
 	ev->conf = NULL;
-	evhttp_set_max_body_size(w->http, http_body_max(w->conf->max_message));
+	evhttp_set_max_body_size(w->http, http_body_max(w->conf));
 	conns_each(&w->conns, worker_limit_body);
 	CHANNEL_SEND(w->links.to_acceptor, done);
 }

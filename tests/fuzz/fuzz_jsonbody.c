@@ -47,7 +47,7 @@ check_value(const struct field *f, const json_t *value)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 	char *body = malloc(len > 0 ? len : 1);
 	json_t *root;
 	int r;

@@ -69,7 +69,7 @@ check_push(const struct push_request *r, const struct push *p)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct push_request r = { NULL, NULL, NULL, NULL, 0, 0 };
+	struct push_request r = { .max_webhook = 2000 };
 	char id[PROTO_ID_MAX + 1], *target, *title, *body;
 	const char *fault;
 	struct push p;

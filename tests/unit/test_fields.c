@@ -14,7 +14,7 @@
 static void
 test_find(void **state)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 
 	(void)state;
 	assert_ptr_equal(fields_find(&fs, "title", 5), &fs.title);
@@ -33,7 +33,7 @@ test_find(void **state)
 static void
 check_set(const char *text, size_t len, const char *want)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 
 	assert_int_equal(fields_set(&fs.title, text, len), 0);
 	assert_int_equal(fs.title.len, strlen(want));
@@ -58,7 +58,7 @@ test_set(void **state)
 static void
 test_take(void **state)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 	char *text = malloc(3);
 
 	(void)state;

@@ -142,10 +142,47 @@ test_refs(void **state)
 	assert_null(second);
 }
 
+static void
+test_extras_are_there_only_if_set(void **state)
+{
+	struct message_parts parts = {
+		.title = "t",
+		.title_len = 1,
+		.content = "c",
+		.content_len = 1,
+		.priority = 4,
+		.url = "http://x/\"",
+		.url_len = 10,
+		.tags = "a,b",
+		.tags_len = 3,
+	};
+	struct message *m = message_make(&parts, 1);
+	const char *text;
+	size_t len;
+
+	(void)state;
+	text = message_text(m, &len);
+	assert_int_equal(len, strlen("\"title\":\"t\",\"content\":\"c\","
+				     "\"priority\":4,\"url\":\"http://x/\\\"\","
+				     "\"tags\":\"a,b\""));
+	assert_memory_equal(text,
+	    "\"title\":\"t\",\"content\":\"c\",\"priority\":4,"
+	    "\"url\":\"http://x/\\\"\",\"tags\":\"a,b\"",
+	    len);
+	message_unref(&m);
+	parts.priority = 0;
+	parts.url = parts.tags = NULL;
+	m = message_make(&parts, 1);
+	text = message_text(m, &len);
+	assert_int_equal(len, strlen("\"title\":\"t\",\"content\":\"c\""));
+	message_unref(&m);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_extras_are_there_only_if_set),
 		cmocka_unit_test(test_escape_controls),
 		cmocka_unit_test(test_escape_others),
 		cmocka_unit_test(test_escape_places),

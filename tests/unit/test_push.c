@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,8 +114,15 @@ static const struct row rows[] = {
 static void
 check_row(const struct row *row)
 {
-	struct push_request r = { row->target, row->type, row->header,
-		row->body, row->body != NULL ? strlen(row->body) : 0, 4096 };
+	struct push_request r = {
+		.target = row->target,
+		.content_type = row->type,
+		.title = row->header,
+		.body = row->body,
+		.body_len = row->body != NULL ? strlen(row->body) : 0,
+		.max_message = 4096,
+		.max_webhook = 4096,
+	};
 	struct push p;
 
 	push_parse(&r, &p);
@@ -154,7 +162,10 @@ static void
 test_binary(void **state)
 {
 	char body[] = { 'a', '\0', 'b' };
-	struct push_request r = { "/d", NULL, NULL, body, sizeof(body), 99 };
+	struct push_request r = { .target = "/d",
+		.body = body,
+		.body_len = sizeof(body),
+		.max_message = 99 };
 	struct push p;
 
 	(void)state;
@@ -167,7 +178,14 @@ test_binary(void **state)
 static int
 status_of(const char *target, const char *type, const char *body, size_t max)
 {
-	struct push_request r = { target, type, NULL, body, strlen(body), max };
+	struct push_request r = {
+		.target = target,
+		.content_type = type,
+		.body = body,
+		.body_len = strlen(body),
+		.max_message = max,
+		.max_webhook = 200,
+	};
 	struct push p;
 
 	push_parse(&r, &p);
@@ -270,6 +288,144 @@ test_long_ids(void **state)
 	assert_null(push_parse_id(target, id, &len));
 }
 
+/* Parse, with a Priority: header or NULL. */
+static void
+parse(struct push *p, const char *target, const char *type, const char *body,
+    const char *priority)
+{
+	struct push_request r = {
+		.target = target,
+		.content_type = type,
+		.priority = priority,
+		.body = body,
+		.body_len = body != NULL ? strlen(body) : 0,
+		.max_message = 1000,
+		.max_webhook = 100000,
+	};
+
+	push_parse(&r, p);
+}
+
+static int
+priority_of(const char *target, const char *type, const char *body,
+    const char *header)
+{
+	struct push p;
+
+	parse(&p, target, type, body, header);
+	assert_int_equal(p.status, 200);
+	push_free(&p);
+	return p.priority;
+}
+
+static void
+test_priority(void **state)
+{
+	(void)state;
+	assert_int_equal(priority_of("/d?title=t", NULL, NULL, NULL), 0);
+	assert_int_equal(priority_of("/d?title=t&priority=1", NULL, NULL, NULL),
+	    1);
+	assert_int_equal(priority_of("/d?title=t&priority=5", NULL, NULL, "2"),
+	    5);
+	assert_int_equal(priority_of("/d?title=t", NULL, NULL, "2"), 2);
+	assert_int_equal(priority_of("/d", FORM, "content=c&priority=3", "2"),
+	    3);
+	assert_int_equal(priority_of("/d?priority=1", JSON,
+			     "{\"content\":\"c\",\"priority\":4}", NULL),
+	    4);
+	/* What is no priority says nothing. */
+	assert_int_equal(priority_of("/d?title=t&priority=0", NULL, NULL, NULL),
+	    0);
+	assert_int_equal(priority_of("/d?title=t&priority=6", NULL, NULL, NULL),
+	    0);
+	assert_int_equal(priority_of("/d?title=t&priority=12", NULL, NULL,
+			     NULL),
+	    0);
+	assert_int_equal(priority_of("/d?title=t&priority=high", NULL, NULL,
+			     NULL),
+	    0);
+}
+
+static void
+test_url_and_tags(void **state)
+{
+	char target[3000];
+	struct push p;
+
+	(void)state;
+	parse(&p, "/d?title=t&url=https://x/&tags=a,b", NULL, NULL, NULL);
+	assert_string_equal(p.url, "https://x/");
+	assert_string_equal(p.tags, "a,b");
+	push_free(&p);
+	parse(&p, "/d?title=t&url=&tags=", NULL, NULL, NULL);
+	assert_int_equal(p.status, 200);
+	assert_null(p.url);
+	assert_null(p.tags);
+	push_free(&p);
+	snprintf(target, sizeof(target), "/d?title=t&tags=%0256d", 0);
+	assert_int_equal(status_of(target, NULL, "", 100), 413);
+	snprintf(target, sizeof(target), "/d?title=t&url=%02049d", 0);
+	assert_int_equal(status_of(target, NULL, "", 100), 413);
+}
+
+#define ALERT                                                                  \
+	"{\"version\":\"4\",\"groupKey\":\"k\",\"status\":\"firing\","         \
+	"\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":"        \
+	"\"Down\","                                                            \
+	"\"severity\":\"critical\"}}]"
+
+static void
+test_webhooks(void **state)
+{
+	char large[5000];
+	struct push p;
+
+	(void)state;
+	parse(&p, "/d", JSON, ALERT "}", NULL);
+	assert_int_equal(p.status, 200);
+	assert_string_equal(p.shape, "alertmanager");
+	assert_string_equal(p.title, "[FIRING:1] Down (critical)");
+	assert_int_equal(p.priority, 5);
+	push_free(&p);
+
+	/* A body larger than a message may be one, and is rendered within. */
+	snprintf(large, sizeof(large), ALERT ",\"x\":\"%04000d\"}", 0);
+	parse(&p, "/d", JSON, large, NULL);
+	assert_int_equal(p.status, 200);
+	assert_string_equal(p.shape, "alertmanager");
+	assert_true(p.title_len + p.content_len <= 1000);
+	push_free(&p);
+
+	/* But not if it is a message. */
+	snprintf(large, sizeof(large), "{\"content\":\"c\",\"x\":\"%04000d\"}",
+	    0);
+	parse(&p, "/d", JSON, large, NULL);
+	assert_int_equal(p.status, 413);
+	push_free(&p);
+	assert_int_equal(status_of("/d", JSON, large, 100), 413);
+
+	/* Any other object is shown as it is; the query has its title. */
+	parse(&p, "/d?title=Build", JSON, "{\"branch\":\"main\"}", NULL);
+	assert_string_equal(p.shape, "json");
+	assert_string_equal(p.title, "Build");
+	assert_string_equal(p.content, "{\n  \"branch\": \"main\"\n}");
+	push_free(&p);
+
+	/* A push is what it always was. */
+	parse(&p, "/d", JSON, "{\"content\":\"\",\"alerts\":[1]}", NULL);
+	assert_int_equal(p.status, 400);
+	push_free(&p);
+	parse(&p, "/d?content=c", JSON, "{\"title\":\"t\"}", NULL);
+	assert_string_equal(p.shape, "none");
+	assert_string_equal(p.title, "t");
+	assert_string_equal(p.content, "c");
+	push_free(&p);
+	/* Also when jansson cannot hold its numbers. */
+	parse(&p, "/d", JSON, "{\"title\":\"t\",\"x\":1e999}", NULL);
+	assert_int_equal(p.status, 200);
+	push_free(&p);
+}
+
 int
 main(void)
 {
@@ -277,6 +433,9 @@ main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_url_and_tags),
+		cmocka_unit_test(test_webhooks),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_bad_ids),
 		cmocka_unit_test(test_long_ids),

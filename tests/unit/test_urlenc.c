@@ -54,7 +54,7 @@ test_decode_stray(void **state)
 static void
 check_parse(const char *text, const char *title, const char *content)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 	size_t len = strlen(text);
 	char *copy = malloc(len > 0 ? len : 1);
 
@@ -103,7 +103,7 @@ test_parse_clean(void **state)
 static void
 test_parse_later(void **state)
 {
-	struct fields fs = { { NULL, 0 }, { NULL, 0 } };
+	struct fields fs = { .title = { NULL, 0 } };
 
 	(void)state;
 	assert_int_equal(fields_set(&fs.title, "", 0), 0);
