@@ -93,7 +93,6 @@ def test_a_socket_file_may_be_passed_and_stays(daemon, sockets, tmp_path):
 
 def test_what_connects_between_two_daemons_is_served_by_the_second(
         daemon, sockets):
-    """A restart refuses nobody."""
     one, = sockets(1)
     first = daemon(**passing([one]))
     assert push(one.getsockname(), "test", "t") == (200, "offline")

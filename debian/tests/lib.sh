@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=sh
+# What the tests have in common.
+
+# not COMMAND...: COMMAND fails; "set -e" does not see what "!" says.
+not() {
+	if "$@"; then
+		echo "this should have failed: $*" >&2
+		exit 1
+	fi
+}
+
+# pushed ANSWER CURL-ARGUMENT...: a push with curl has this answer.
+pushed() {
+	want=$1
+	shift
+	[ "$(curl -sS "$@")" = "$want" ]
+}
+
+# listen DEVICE COUNT FILE: receive in the background, as JSON, into FILE;
+# returns when the device is connected.  The process id is in $listener.
+listen() {
+	: >"$3.log"
+	mpush listen -v -j -n "$2" -T /etc/mpushd/token "$1" >"$3" 2>"$3.log" &
+	listener=$!
+	timeout 20 sh -c 'until grep -q connected "$0"; do sleep 0.05; done' \
+	    "$3.log"
+}
