@@ -7,15 +7,19 @@
  *	fail CLASS ERRNO AT	the calls fail with that error number
  *	short CLASS 0 AT	a write writes half of what it should
  *	kill CLASS 0 AT		the process kills itself before the call
- * CLASS is open, write, sync, name (link, rename, unlink, mkdir) or any; AT is
- * the one call, counted from 1 since the start, or 0 for every.  A call that
- * is hit leaves a line in the file of that name with ".hit".
+ *	count CLASS 0 AT	nothing but the line below
+ * CLASS is open, write, sync (syncdir: of a directory alone), name (link,
+ * rename, unlink, mkdir) or any; AT is the one call, counted from 1 since the
+ * start, or 0 for every.  A call that is hit leaves a line with its number and
+ * class in the file of that name with ".hit".
  *
  * FAULTFS_JOURNAL names a file that gets what was done, in its order, so that
  * a test can build what a power cut would leave: a line of text, and after
  * that of a write its bytes.
  *	write FILE OFFSET LENGTH DSYNC	sync FILE	size FILE LENGTH
  *	new FILE	rename FROM TO	link FROM TO	unlink FILE
+ * What is changed through a mapping is not seen: of what LMDB does here, that
+ * is its lock file alone.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -50,8 +54,10 @@ static bool
 under(const char *path)
 {
 	const char *dir = getenv("FAULTFS_DIR");
+	size_t n = dir == NULL ? 0 : strlen(dir);
 
-	return dir != NULL && strncmp(path, dir, strlen(dir)) == 0;
+	return n > 0 && strncmp(path, dir, n) == 0 &&
+	       (path[n] == '/' || path[n] == '\0');
 }
 
 /* The path of a descriptor below the directory. */
@@ -92,6 +98,13 @@ hit(const char *rule_file, const char *class, int call)
 	append(name, line, strlen(line));
 }
 
+static bool
+is_class(const char *of, const char *class)
+{
+	return strcmp(of, "any") == 0 || strcmp(of, class) == 0 ||
+	       (strcmp(of, "sync") == 0 && strcmp(class, "syncdir") == 0);
+}
+
 /* What the rule says of this call; errno is set for FAIL. */
 static enum verdict
 judge(const char *class)
@@ -109,10 +122,11 @@ judge(const char *class)
 	syscall(SYS_close, fd);
 	if (sscanf(text, "%15s %15s %d %d", action, of, &error, &at) != 4)
 		return PASS;
-	if ((strcmp(of, class) != 0 && strcmp(of, "any") != 0) ||
-	    (at != 0 && at != call))
+	if (!is_class(of, class) || (at != 0 && at != call))
 		return PASS;
 	hit(rule_file, class, call);
+	if (strcmp(action, "count") == 0)
+		return PASS;
 	if (strcmp(action, "kill") == 0)
 		kill(getpid(), SIGKILL);
 	if (strcmp(action, "short") == 0)
@@ -316,11 +330,13 @@ static int
 sync_file(int fd, long call)
 {
 	char path[PATH_MAX];
+	struct stat st;
 	int result;
 
 	if (!path_of(fd, path))
 		return (int)syscall(call, fd);
-	if (judge("sync") == FAIL)
+	if (judge(fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) ? "syncdir" :
+							       "sync") == FAIL)
 		return -1;
 	result = (int)syscall(call, fd);
 	if (result == 0)
