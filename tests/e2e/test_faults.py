@@ -469,7 +469,11 @@ def read_journal(path):
 
 
 class PowerCut:
-    """The files as the disk has them if the power goes after some calls."""
+    """The files as the disk has them if the power goes after some calls.
+
+    What was synced is there.  Of the rest there is, of each file, any part in
+    sectors, and of the changes of names those up to some moment.
+    """
 
     def __init__(self, chance):
         self.chance = chance
@@ -543,88 +547,182 @@ class PowerCut:
         if data is not None:
             content[offset:end] = data
 
-    def image(self):
-        """One of the many things that may be on the disk: {name: bytes}."""
+    def image(self, op=("mark",)):
+        """One of the many things that may be on the disk: {name: bytes}.
+
+        op: the call that the cut comes in the middle of.
+        """
         names = dict(self.names)
         for change in self.pending_names[
                 :self.chance.randint(0, len(self.pending_names))]:
             change(names)
+        # From nothing of it to all of it.
+        share = self.chance.choice((0, 0.05, 0.5, 0.5, 0.95, 1))
+        return {name: self.content(inode, share, op)
+                for name, inode in names.items()}
+
+    def content(self, inode, share, op):
+        content = bytearray(self.files[inode])
+        pending = list(self.pending[inode])
+        if op[0] == "write" and self.live[op[1]] == inode:
+            pending.append((op[2], op[4]))
+        for offset, data in pending:
+            for at in range(0, max(1, len(data or b"")), SECTOR):
+                if self.chance.random() < share:
+                    self.apply(content, offset + at, None if data is None
+                               else data[at:at + SECTOR])
+        return bytes(content)
+
+    def now(self):
+        """The files as programs see them."""
         out = {}
-        for name, inode in names.items():
-            content = bytearray(self.files[inode])
+        for name, inode in self.live.items():
+            out[name] = bytearray(self.files[inode])
             for offset, data in self.pending[inode]:
-                for at in range(0, max(1, len(data or b"")), SECTOR):
-                    if self.chance.random() < 0.5:
-                        self.apply(content, offset + at,
-                                   None if data is None
-                                   else data[at:at + SECTOR])
-            out[name] = bytes(content)
+                self.apply(out[name], offset, data)
         return out
 
 
-def test_a_power_cut_at_any_moment_loses_nothing(disk):
-    server = Daemon({**CONFIG, "STATE_DIR": disk.state},
-                    env=disk.env(journal=True))
+class Told(Known):
+    """Notes in the journal, for whom the daemon is cut off there."""
+
+    def gone(self, server, disk):
+        """No image from here on has what was confirmed by now."""
+        wait_until(lambda: not self.confirmed & set(contents(
+            dump(disk.state))))
+        # A dump may see a commit before its last sync is over.
+        assert try_push(server, "test", "after", self) == "offline"
+        for text in self.confirmed:
+            self.note("gone", text)
+
+    def enrol(self, server, name):
+        login(server, name).close()
+        self.note("registered", name)
+
+
+@contextlib.contextmanager
+def journaled(disk, **config):
+    server = Daemon({**CONFIG, **config, "STATE_DIR": disk.state},
+                    env=disk.env(journal=True), wait=False)
     try:
-        known = Known(disk)
-        scenario(server, known)
-        # Until the large one is gone, and the file was written anew.
-        with login(server, "test") as device:
-            while len(known.confirmed) < len(known.promised):
-                m = device.recv_message()
-                known.note("confirming", m["content"])
-                known.confirmed.add(m["content"])
-                device.ack(m)
-            device.ping()
-        for i in range(80):
-            try_push(server, "test", f"bulk {i} " + "y" * 20000, known)
-        with login(server, "test") as device:
-            for i in range(79):
-                m = device.recv_message()
-                known.note("confirming", m["content"])
-                device.ack(m)
-            device.recv_message()
-            wait_until(lambda: os.stat(os.path.join(
-                disk.state, "store.mdb")).st_size < 1 << 20, RECOVERY)
-        try_push(server, "test", "the end", known)
+        yield server
     finally:
-        server.kill9()
+        if server.alive():
+            server.kill9()
         server.close()
+
+
+def confirm_all(server, device, known):
+    with login(server, device) as d:
+        while known.waiting(device):
+            known.confirm(d, [d.recv_message()])
+        d.ping()
+
+
+def grow(server, known):
+    for i in range(80):
+        try_push(server, "other", f"bulk {i} " + "y" * 20000, known)
+
+
+def wait_moved(disk):
+    wait_until(lambda: Moving.moved(disk.state), RECOVERY, "the new file")
+
+
+def test_a_power_cut_at_any_moment_loses_nothing(disk):
+    known = Told(disk)
+    with journaled(disk) as server:
+        server.wait_listening()
+        Beginning().work(server, known)
+        confirm_all(server, "test", known)
+        known.enrol(server, "newcomer")
+        known.gone(server, disk)
+        grow(server, known)
+        confirm_all(server, "other", known)
+        wait_moved(disk)
+        known.enrol(server, "another")
+        known.gone(server, disk)
+        try_push(server, "test", "the end", known)
     ops = read_journal(disk.journal_file)
     assert sum(op[0] == "rename" for op in ops) >= 2
-    check_power_cuts(disk, ops)
+    assert {op[1] for op in ops if op[0] == "mark"} == {
+        "kept", "confirming", "gone", "registered"}
+    assert check_power_cuts(disk, ops) >= 100
 
 
 def check_power_cuts(disk, ops):
+    """Returns how many images there were."""
     chance = random.Random(7)
     cuts = set(chance.sample(range(len(ops)), min(150, len(ops))))
-    # Each moment around a change of names.
+    # Each moment around a change of names, and the last.
     cuts |= {i + d for i, op in enumerate(ops) for d in (0, 1)
              if op[0] in ("rename", "link", "unlink", "new")}
+    cuts |= set(range(len(ops) - 5, len(ops)))
     power = PowerCut(chance)
-    kept, confirming, images = [], set(), 0
+    known = {"kept": [], "confirming": set(), "gone": set(),
+             "registered": set()}
+    images = 0
     for i, op in enumerate(ops):
         if i in cuts:
-            check_image(disk.state + ".cut", power.image(), kept, confirming)
             images += 1
+            check_image(disk.state + ".cut", power.image(op), known,
+                        start=images % 10 == 0)
         power.step(op)
-        if op[0] == "mark":
-            (kept.append if op[1] == "kept" else confirming.add)(op[2])
-    assert images >= 100
+        if op[0] == "mark" and op[1] == "kept":
+            known["kept"].append(op[2])
+        elif op[0] == "mark":
+            known[op[1]].add(op[2])
+    for _ in range(5):
+        check_image(disk.state + ".cut", power.image(), known, start=True)
+    assert_complete(disk.state, power.now())
+    return images
 
 
-def check_image(state, files, kept, confirming):
+def assert_complete(state, files):
+    """The journal has all that was done, or an image would mean nothing."""
+    assert sorted(files) == sorted(os.listdir(state))
+    for name, data in files.items():
+        if name.endswith("-lock"):
+            continue
+        with open(os.path.join(state, name), "rb") as f:
+            assert f.read() == data, name
+
+
+def check_image(state, files, known, start):
+    """START: let a daemon say what there is, not only a dump."""
     shutil.rmtree(state, ignore_errors=True)
     os.mkdir(state)
     for name, data in files.items():
         with open(os.path.join(state, name), "wb") as f:
             f.write(data)
     if "store.mdb" not in files:
-        assert not kept
+        assert not known["kept"] and not known["registered"]
         return
     rows = dump(state)
     assert not [r for r in rows if r["kind"] == "damage"]
     texts = contents(rows)
-    missing = [t[:40] for t in kept if t not in confirming
-               and t not in texts]
-    assert not missing, missing
+    must = [t for t in known["kept"] if t not in known["confirming"]]
+    assert [t for t in texts if t in must] == must
+    assert not known["gone"] & set(texts)
+    devices = {r["device"] for r in rows if r["kind"] == "device"}
+    assert known["registered"] <= devices
+    if start:
+        check_start(state, rows)
+
+
+def check_start(state, rows):
+    """A daemon delivers what the dump has."""
+    server = Daemon({**CONFIG, "STATE_DIR": state})
+    try:
+        assert_well(server)
+        for name in {r["device"] for r in rows}:
+            waiting = [r["mid"] for r in rows
+                       if r["kind"] == "message" and r["device"] == name]
+            with login(server, name) as device:
+                for mid in waiting:
+                    m = device.recv_message()
+                    assert m["mid"] == str(mid)
+                    device.ack(m)
+                device.expect_nothing()
+    finally:
+        server.kill9()
+        server.close()
