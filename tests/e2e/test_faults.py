@@ -238,6 +238,7 @@ class Known:
     def __init__(self, disk=None):
         self.promised = []  # (device, text), in the order of the answers
         self.confirmed = set()
+        self.damaged = False  # before the work began
         self.disk = disk
 
     def note(self, kind, text):
@@ -286,7 +287,8 @@ class Beginning:
         try_push(server, "test", "large " + "x" * 9000, known)
         with contextlib.suppress(OSError, EOFError, AssertionError):
             with login(server, "test") as device:
-                known.confirm(device, device.recv_messages(2, 2 * SLOWNESS)[:1])
+                got = device.recv_messages(2, 2 * SLOWNESS)
+                known.confirm(device, got[:1])
                 device.ping()
         time.sleep(0.15)  # for the group that nobody waits for
         try_push(server, "test", "last", known)
@@ -339,8 +341,48 @@ class Moving:
                 and len(known.confirmed) == self.count)
 
 
-def assert_well(server):
-    assert "damage" not in server.log, server.log
+class Repairing:
+    """The file is damaged: what can be read of it goes to a new one."""
+
+    at_once = 6
+
+    def __init__(self, path):
+        self.state = os.path.join(path, "hurt")
+        server = Daemon({**CONFIG, "STATE_DIR": self.state})
+        try:
+            push_all(server, "test", ["before", "find me", "after"])
+        finally:
+            server.kill9()
+            server.close()
+        path = os.path.join(self.state, "store.mdb")
+        with open(path, "r+b") as f:
+            self.hurt = f.read().replace(b"find me", b"Find me")
+            f.seek(0)
+            f.write(self.hurt)
+
+    def prepare(self, state, known):
+        shutil.copytree(self.state, state)
+        known.damaged = True
+        known.promise("test", "before")
+        known.promise("test", "after")
+
+    def work(self, server, known):
+        try_push(server, "test", "last", known)
+
+    def is_done(self, state, known):
+        return len(known.promised) == 3 and self.is_kept(state)
+
+    def is_kept(self, state):
+        """The damaged file is still there under some name."""
+        for entry in os.scandir(state):
+            with open(entry.path, "rb") as f:
+                if f.read() == self.hurt:
+                    return True
+        return False
+
+
+def assert_well(server, damaged=False):
+    assert damaged or "damage" not in server.log, server.log
     assert not SANITIZER_REPORT.search(server.log), server.log
 
 
@@ -357,7 +399,8 @@ def assert_kept(state, known):
                         device.ack(m)
                         texts.append(m["content"])
             assert [t for t in texts if t in expected] == expected
-        assert_well(server)
+            assert "Find me" not in texts
+        assert_well(server, known.damaged)
     finally:
         server.kill9()
         server.close()
@@ -374,7 +417,7 @@ def work_on(disk, work, known):
     return server
 
 
-def assert_end(server, action, error):
+def assert_end(server, action, error, known):
     """How it may have ended after one call went wrong."""
     if action == "kill":
         assert server.wait() == -9
@@ -385,7 +428,7 @@ def assert_end(server, action, error):
     else:
         assert server.wait() == 1, server.log
         assert os.strerror(error) in server.log or action == "short"
-    assert_well(server)
+    assert_well(server, known.damaged)
 
 
 def run_with(path, work, number, action, error):
@@ -399,8 +442,9 @@ def run_with(path, work, number, action, error):
     try:
         if disk.hits() == 0:
             return None
-        assert_end(server, action, error)
+        assert_end(server, action, error, known)
         assert_kept(disk.state, known)
+        assert not known.damaged or work.is_kept(disk.state)
         return known
     finally:
         server.close()
@@ -416,7 +460,7 @@ def count_calls(path, work):
     server = work_on(disk, work, known)
     try:
         assert server.alive(), server.log
-        assert_well(server)
+        assert_well(server, known.damaged)
         assert work.is_done(disk.state, known), vars(known)
         # The last answer came after its commit.
         return disk.hits()
@@ -427,7 +471,7 @@ def count_calls(path, work):
 
 @pytest.mark.parametrize("action, error", [
     ("fail", errno.EIO), ("fail", errno.ENOSPC), ("short", 0), ("kill", 0)])
-@pytest.mark.parametrize("kind", [Beginning, Moving])
+@pytest.mark.parametrize("kind", [Beginning, Moving, Repairing])
 def test_every_single_call_may_go_wrong(tmp_path, kind, action, error):
     path = str(tmp_path)
     work = kind() if kind is Beginning else kind(path)
