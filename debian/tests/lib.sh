@@ -17,12 +17,22 @@ pushed() {
 	[ "$(curl -sS "$@")" = "$want" ]
 }
 
+# eventually COMMAND...: COMMAND succeeds within 20 seconds; for what happens in
+# another process, as a reload.
+eventually() {
+	tries=0
+	until "$@"; do
+		tries=$((tries + 1))
+		[ $tries -lt 200 ] || exit 1
+		sleep 0.1
+	done
+}
+
 # listen DEVICE COUNT FILE: receive in the background, as JSON, into FILE;
 # returns when the device is connected.  The process id is in $listener.
 listen() {
 	: >"$3.log"
 	mpush listen -v -j -n "$2" -T /etc/mpushd/token "$1" >"$3" 2>"$3.log" &
 	listener=$!
-	timeout 20 sh -c 'until grep -q connected "$0"; do sleep 0.05; done' \
-	    "$3.log"
+	eventually grep -q connected "$3.log"
 }
