@@ -33,6 +33,7 @@ struct waiter {
 	uint64_t mid;
 	uint64_t until; /* ACK_TIMEOUT is over then */
 	bool overdue;   /* answer as soon as the message is kept */
+	bool require;   /* drop the message unless it is confirmed in time */
 };
 
 struct broker_worker {

@@ -81,7 +81,8 @@ broker_set_wait(struct broker *b, struct waiter *w)
 {
 	uint64_t due = w->until;
 
-	if (b->to_store != NULL && b->now + BROKER_GRACE < due)
+	/* What is dropped unless it is confirmed need not be written. */
+	if (b->to_store != NULL && !w->require && b->now + BROKER_GRACE < due)
 		due = b->now + BROKER_GRACE;
 	wheel_set(&b->wheel, &w->timer, due);
 }
@@ -92,6 +93,10 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 	uint64_t bytes = broker_message_bytes(d, ev->message);
 	struct outbox_entry *e;
 
+	if (ev->require_ack && !device_is_online(d)) {
+		broker_answer(b, ev->from, ANSWER_NOT_CONFIRMED, 0);
+		return;
+	}
 	if (b->bytes + bytes > b->max_store) {
 		broker_answer(b, ev->from, ANSWER_STORE_FULL, 0);
 		return;
@@ -104,8 +109,11 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 		return;
 	}
 	b->bytes += bytes;
-	if (b->to_store == NULL && !device_is_online(d)) {
-		broker_answer(b, ev->from, ANSWER_OFFLINE, e->mid);
+	if (b->to_store == NULL && (!device_is_online(d) || ev->no_wait)) {
+		broker_answer(b, ev->from,
+		    device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE,
+		    e->mid);
+		broker_want_pump(b, d);
 		return;
 	}
 	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
@@ -114,10 +122,11 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 		broker_remove(b, d, e);
 		return;
 	}
+	e->waiter->require = ev->require_ack;
 	broker_reserve_mid(b, d, e->mid);
-	if (device_is_online(d)) {
+	broker_want_pump(b, d);
+	if (device_is_online(d) && !ev->no_wait) {
 		broker_set_wait(b, e->waiter);
-		broker_want_pump(b, d);
 	} else {
 		e->waiter->overdue = true;
 		broker_keep(b, d, e);
@@ -130,6 +139,10 @@ broker_on_wait(struct broker *b, struct waiter *w)
 	struct outbox_entry *e = outbox_find(&w->device->outbox, w->mid);
 
 	CHECK(e != NULL && e->waiter == w);
+	if (w->require) {
+		broker_refuse_waiter(b, e, ANSWER_NOT_CONFIRMED);
+		return;
+	}
 	if (b->to_store != NULL && e->kept == OUTBOX_UNKEPT)
 		broker_keep(b, w->device, e);
 	if (b->now < w->until) {
@@ -212,6 +225,10 @@ broker_hurry_waiters(struct broker *b)
 	for (w = LIST_FIRST(&b->waiters); w != NULL; w = next) {
 		next = LIST_NEXT(w, link);
 		e = broker_entry_of(w);
+		if (w->require) {
+			broker_refuse_waiter(b, e, ANSWER_STOPPING);
+			continue;
+		}
 		w->overdue = true;
 		if (e->kept == OUTBOX_KEPT)
 			broker_answer_kept(b, e);

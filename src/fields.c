@@ -24,6 +24,8 @@ fields_find(struct fields *fs, const char *name, size_t len)
 		{ "priority", offsetof(struct fields, priority) },
 		{ "url", offsetof(struct fields, url) },
 		{ "tags", offsetof(struct fields, tags) },
+		{ "wait", offsetof(struct fields, wait) },
+		{ "require", offsetof(struct fields, require) },
 	};
 	struct field *f = NULL;
 	size_t i;
@@ -91,5 +93,7 @@ fields_free(struct fields *fs)
 	free(fs->priority.text);
 	free(fs->url.text);
 	free(fs->tags.text);
+	free(fs->wait.text);
+	free(fs->require.text);
 	memset(fs, 0, sizeof(*fs));
 }

@@ -18,6 +18,7 @@ struct field {
 /* All zero bytes is the start. */
 struct fields {
 	struct field title, content, priority, url, tags;
+	struct field wait, require; /* how to answer */
 };
 
 /*

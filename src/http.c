@@ -71,6 +71,11 @@ static const struct http_reply http_answers[] = {
 	    .word = "no",
 	    .error = "the messages that wait take all the room that MAX_STORE "
 		     "gives them; try again when devices have been connected" },
+	[ANSWER_NOT_CONFIRMED] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "no device has confirmed the message, which was dropped; "
+		     "try again" },
 	[ANSWER_NOT_KEPT] = { .code = 503,
 	    .reason = "Service Unavailable",
 	    .word = "no",
@@ -324,18 +329,31 @@ http_answer(struct conn *c, enum answer answer, uint64_t mid)
 	http_reply(c, &r);
 }
 
-/* Ask the broker; MESSAGE is NULL for a question, else moves into the event. */
+/* Ask the broker whether there is such a device. */
 static void
-http_send_push(struct conn *c, const char *id, size_t len,
-    struct message *message)
+http_send_query(struct conn *c, const char *id, size_t len)
 {
-	struct tevent_push *ev;
+	struct tevent_push *ev = tevent_new(TEVENT_QUERY, len);
 
-	ev = tevent_new(message == NULL ? TEVENT_QUERY : TEVENT_PUSH, len);
 	ev->from = conn_handle(c);
-	ev->message = message;
 	ev->id_len = len;
 	memcpy(ev->id, id, len);
+	conn_wait(c);
+	WORKER_TELL_BROKER(c->conns->worker, ev);
+}
+
+/* Hand a push to the broker; the message moves into the event. */
+static void
+http_send_push(struct conn *c, const struct push *p, struct message *message)
+{
+	struct tevent_push *ev = tevent_new(TEVENT_PUSH, p->id_len);
+
+	ev->from = conn_handle(c);
+	ev->message = message;
+	ev->no_wait = p->no_wait;
+	ev->require_ack = p->require_ack;
+	ev->id_len = p->id_len;
+	memcpy(ev->id, p->id, p->id_len);
 	conn_wait(c);
 	WORKER_TELL_BROKER(c->conns->worker, ev);
 }
@@ -390,7 +408,7 @@ http_on_push(struct conn *c, const struct http_head *head)
 		if (m == NULL)
 			http_refuse(c, 503, "the server is short of memory");
 		else
-			http_send_push(c, p.id, p.id_len, m);
+			http_send_push(c, &p, m);
 	} else if (p.status == 500) {
 		http_refuse(c, 503, p.error);
 	} else {
@@ -410,7 +428,7 @@ http_on_head(struct conn *c)
 	if (fault != NULL)
 		http_refuse(c, 404, fault);
 	else
-		http_send_push(c, id, len, NULL);
+		http_send_query(c, id, len);
 }
 
 static void

@@ -316,6 +316,24 @@ push_read_priority(const struct fields *fs, struct push *p)
 		p->priority = text[0] - '0';
 }
 
+static bool
+push_field_is(const struct field *f, const char *text)
+{
+	return f->text != NULL && strcmp(f->text, text) == 0;
+}
+
+/* How the publisher wants to be answered; what is neither says nothing. */
+static int
+push_read_manner(const struct fields *fs, struct push *p)
+{
+	p->no_wait = push_field_is(&fs->wait, "0");
+	p->require_ack = push_field_is(&fs->require, "ack");
+	if (p->no_wait && p->require_ack)
+		return push_fail(p, 400,
+		    "wait=0 and require=ack exclude each other");
+	return 0;
+}
+
 /* Move a text that is set, and not empty. */
 static char *
 push_move(struct field *f, size_t *len)
@@ -348,7 +366,8 @@ push_parse(const struct push_request *r, struct push *p)
 	}
 	if (push_read_body(r, &t, &fs, p) == -1 ||
 	    push_read_rest(r, &t, &fs, p) == -1 ||
-	    push_check_size(&fs, r->max_message, p) == -1) {
+	    push_check_size(&fs, r->max_message, p) == -1 ||
+	    push_read_manner(&fs, p) == -1) {
 		fields_free(&fs);
 		return;
 	}

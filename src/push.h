@@ -10,6 +10,7 @@
 #ifndef MPUSHD_PUSH_H
 #define MPUSHD_PUSH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "proto.h"
@@ -41,6 +42,8 @@ struct push {
 	char *url, *tags; /* likewise; NULL too when not set */
 	size_t url_len, tags_len;
 	int priority;      /* 1 to 5; 0: none */
+	bool no_wait;      /* answer as soon as it is kept */
+	bool require_ack;  /* kept or not, only a confirmation is a success */
 	const char *shape; /* of a webhook, static; or "none" */
 };
 

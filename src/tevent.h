@@ -84,6 +84,8 @@ struct tevent_push {
 	struct tevent head;
 	struct handle from;      /* the publisher's connection */
 	struct message *message; /* one reference; NULL in a QUERY */
+	bool no_wait;            /* answer as soon as it is kept */
+	bool require_ack;        /* a success only if it is confirmed */
 	size_t id_len;
 	char id[];
 };
@@ -98,6 +100,7 @@ enum answer {
 	ANSWER_NO_MEMORY,
 	ANSWER_STORE_FULL, /* MAX_STORE */
 	ANSWER_NOT_KEPT,   /* the store failed */
+	ANSWER_NOT_CONFIRMED,
 };
 
 struct tevent_answer {

@@ -171,3 +171,33 @@ def test_who_sends_a_large_body_slowly_keeps_out_nobody_for_ever(daemon):
     finally:
         for c in slow:
             c.close()
+
+
+# How to answer
+
+
+def test_wait_0_answers_before_the_device_does(daemon):
+    server = daemon(ACK_TIMEOUT=60)
+    with login(server, "test") as device:
+        r = http(server, "GET", "/test?title=t&wait=0")
+        assert r.answer == (200, "online")
+        assert receive(device)["title"] == "t"
+    assert http(server, "GET", "/test?title=t&wait=0").answer == (
+        200, "offline")
+
+
+def test_require_ack_is_503_unless_a_device_confirmed(daemon):
+    server = daemon(ACK_TIMEOUT=0.3, RESEND_INTERVAL=60)
+    target = "/test?require=ack"
+    body = json.dumps(notification([alert()])).encode()
+    r = post(server, body, target, {"Accept": "application/json"})
+    assert r.status == 503 and int(r.headers["retry-after"]) > 0
+    assert "confirmed" in r.json()["error"]
+    with login(server, "test") as device:
+        # Nothing of the refused one is left.
+        device.ping()
+        deliver(server, device, body, target, JSON)
+        # Delivered and not confirmed is not enough either.
+        assert post(server, body, target).answer == (503, "no")
+    assert http(server, "GET", "/test?title=t&wait=0&require=ack"
+                ).status == 400

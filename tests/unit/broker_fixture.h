@@ -162,11 +162,16 @@ new_handle(struct fixture *f, uint32_t worker)
 	return h;
 }
 
+/* Push, with the manner of answering that is wanted. */
 static inline struct handle
-push(struct fixture *f, const char *id, const char *title, uint64_t time)
+push_in_manner(struct fixture *f, const char *id, const char *title,
+    uint64_t time, bool no_wait, bool require_ack)
 {
 	struct tevent_push *ev = tevent_new(TEVENT_PUSH, strlen(id));
 	struct handle h = new_handle(f, 0);
+
+	ev->no_wait = no_wait;
+	ev->require_ack = require_ack;
 
 	ev->from = h;
 	ev->message = message_new(title, strlen(title), "", 0, time);
@@ -175,6 +180,12 @@ push(struct fixture *f, const char *id, const char *title, uint64_t time)
 	CHANNEL_SEND(f->from[0], ev);
 	turn(f);
 	return h;
+}
+
+static inline struct handle
+push(struct fixture *f, const char *id, const char *title, uint64_t time)
+{
+	return push_in_manner(f, id, title, time, false, false);
 }
 
 /* The next event for worker W, which must be of TYPE; NULL when there is none. */

@@ -464,6 +464,83 @@ test_a_device_known_by_its_messages_is_registered(void **state)
 	finish(f);
 }
 
+/* wait=0: not the device's confirmation, but the disk is waited for. */
+static void
+test_who_does_not_wait_is_answered_when_it_is_kept(void **state)
+{
+	struct fixture *f = start_store("RESEND_INTERVAL=60");
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+	uint64_t mid;
+
+	(void)state;
+	f->store_sleeps = true;
+	p = push_in_manner(f, "dev", "a", 5, true, false);
+	mid = expect_delivery(f, s, 1, false);
+	expect_nothing(f, 0);
+	f->store_sleeps = false;
+	turn(f);
+	assert_int_equal(expect_answer(f, p, ANSWER_ONLINE), mid);
+	assert_int_equal(store_mem_count(f->store), 2);
+	ack(f, s, d, mid);
+	session_event(f, TEVENT_LOGOUT, s, d);
+	p = push_in_manner(f, "dev", "b", 6, true, false);
+	expect_answer(f, p, ANSWER_OFFLINE);
+	finish(f);
+}
+
+static void
+test_who_does_not_wait_is_answered_at_once_without_a_store(void **state)
+{
+	struct fixture *f = start("RESEND_INTERVAL=60");
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	(void)state;
+	p = push_in_manner(f, "dev", "a", 5, true, false);
+	expect_answer(f, p, ANSWER_ONLINE);
+	ack(f, s, d, expect_delivery(f, s, 1, false));
+	pass(f, 100000);
+	expect_nothing(f, 0);
+	expect_nothing(f, 1);
+	finish(f);
+}
+
+/* require=ack: without a confirmation it is as if nothing was pushed. */
+static void
+test_a_required_confirmation_or_nothing(void **state)
+{
+	struct fixture *f = start_store("RESEND_INTERVAL=60");
+	size_t syncs;
+	struct devref d;
+	struct handle s, p;
+
+	(void)state;
+	p = push_in_manner(f, "reg", "a", 5, false, true);
+	expect_answer(f, p, ANSWER_NOT_CONFIRMED);
+	s = login(f, "dev", &d);
+	syncs = store_mem_syncs(f->store);
+	p = push_in_manner(f, "dev", "b", 6, false, true);
+	ack(f, s, d, expect_delivery(f, s, 1, false));
+	expect_answer(f, p, ANSWER_OK);
+	p = push_in_manner(f, "dev", "c", 7, false, true);
+	expect_delivery(f, s, 1, false);
+	pass(f, ACK_TIMEOUT - 100);
+	expect_nothing(f, 0);
+	pass(f, 116);
+	expect_answer(f, p, ANSWER_NOT_CONFIRMED);
+	pass(f, 100000);
+	expect_nothing(f, 1);
+	assert_int_equal(store_mem_syncs(f->store), syncs);
+	/* A stop is no confirmation. */
+	p = push_in_manner(f, "dev", "d", 8, false, true);
+	expect_delivery(f, s, 1, false);
+	stop(f);
+	expect_answer(f, p, ANSWER_STOPPING);
+	release(next(f, 0, TEVENT_STOP));
+	finish(f);
+}
+
 int
 main(void)
 {
@@ -488,6 +565,11 @@ main(void)
 		cmocka_unit_test(test_max_store_refuses_and_loses_nothing),
 		cmocka_unit_test(test_old_messages_are_dropped),
 		cmocka_unit_test(test_devices_that_nobody_saw_are_forgotten),
+		cmocka_unit_test(
+		    test_who_does_not_wait_is_answered_when_it_is_kept),
+		cmocka_unit_test(
+		    test_who_does_not_wait_is_answered_at_once_without_a_store),
+		cmocka_unit_test(test_a_required_confirmation_or_nothing),
 		cmocka_unit_test(
 		    test_a_device_known_by_its_messages_is_registered),
 	};

@@ -375,6 +375,30 @@ test_url_and_tags(void **state)
 	"\"severity\":\"critical\"}}]"
 
 static void
+test_manner_of_answering(void **state)
+{
+	struct push p;
+
+	(void)state;
+	parse(&p, "/d?title=t", NULL, NULL, NULL);
+	assert_false(p.no_wait || p.require_ack);
+	push_free(&p);
+	parse(&p, "/d?title=t&wait=0", NULL, NULL, NULL);
+	assert_true(p.no_wait && !p.require_ack);
+	push_free(&p);
+	parse(&p, "/d?require=ack", JSON, ALERT "}", NULL);
+	assert_true(!p.no_wait && p.require_ack);
+	push_free(&p);
+	parse(&p, "/d?title=t&wait=1&require=x", NULL, NULL, NULL);
+	assert_int_equal(p.status, 200);
+	assert_false(p.no_wait || p.require_ack);
+	push_free(&p);
+	parse(&p, "/d?title=t&wait=0&require=ack", NULL, NULL, NULL);
+	assert_int_equal(p.status, 400);
+	push_free(&p);
+}
+
+static void
 test_webhooks(void **state)
 {
 	char large[5000];
@@ -435,6 +459,7 @@ main(void)
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_priority),
 		cmocka_unit_test(test_url_and_tags),
+		cmocka_unit_test(test_manner_of_answering),
 		cmocka_unit_test(test_webhooks),
 		cmocka_unit_test(test_ids),
 		cmocka_unit_test(test_bad_ids),
