@@ -240,6 +240,7 @@ class Harness:
         self.model.registered.update(self.config["REGISTERS"])
         self.server = None
         self.stop = threading.Event()
+        self.spare = threading.Event()  # nothing for OFFLINE
         self.faults = []
         self.threads = []
 
@@ -275,15 +276,30 @@ class Harness:
             with contextlib.suppress(Cut), self.connect(
                     HttpConn, self.http) as (connection, number):
                 while not self.stop.is_set():
-                    self.publish_one(connection, number, chance)
+                    self.push(connection, number, *self.choose(chance))
             time.sleep(0.001)  # it may take a while to come back
 
-    def publish_one(self, connection, number, chance):
+    def choose(self, chance):
+        """A device and a size; now and then one that takes its own pages."""
+        size = chance.choice((10, 100, 100, 1000, 9000))
+        dice = chance.random()
+        if dice < 0.6 and not self.spare.is_set():
+            return chance.choice(OFFLINE), size
         with self.model.lock:
             names = sorted(self.model.registered)
-        # Now and then one that takes pages of its own.
-        message = self.model.pushed(
-            chance.choice(names), chance.choice((10, 100, 100, 1000, 9000)))
+        # Few for those that came once: nobody takes theirs before the end.
+        if dice < 0.95:
+            names = [n for n in names if n not in OFFLINE and "-" not in n]
+        return chance.choice(names), size
+
+    def grow(self):
+        """Make the file so large that it is worth to write it anew."""
+        with self.connect(HttpConn, self.http) as (connection, number):
+            for _ in range(60):
+                self.push(connection, number, OFFLINE[0], 20000)
+
+    def push(self, connection, number, device, size):
+        message = self.model.pushed(device, size)
         r = connection.request(
             "POST", device_path(message.device) + "?title=" + message.title,
             {"Accept": "application/json", "Content-Type": "text/plain"},
@@ -378,6 +394,8 @@ class Harness:
         self.start()
         if number % LONG == LONG - 1:
             # So much goes that the file is written anew a second later.
+            self.spare.set()
+            self.grow()
             self.drain(OFFLINE)
             time.sleep(self.random.uniform(1.1, 1.7))
         else:
@@ -399,6 +417,7 @@ class Harness:
             self.model.fail(f"exit status {status}", log)
         self.check()
         self.check_log(log)
+        self.spare.clear()
         self.model.next_round()
         if self.between is not None:
             self.between(self.config["STATE_DIR"])
@@ -436,8 +455,9 @@ class Harness:
         self.end_daemon(clean=True)
 
     def run(self):
-        for i in range(4):
+        for _ in range(6):
             self.run_thread(self.publish, random.Random(self.random.random()))
+        for i in range(4):
             self.run_thread(self.live, f"on{i}",
                             random.Random(self.random.random()))
         try:
