@@ -99,7 +99,10 @@ store_lmdb_make_new(struct store_lmdb *l, struct store_env **env)
 	return error;
 }
 
-/* Let the new file, closed by now, take the place of the old one. */
+/*
+ * Let the new file, closed by now, take the place of the old one.  Opening it
+ * makes sure of the name.
+ */
 static int
 store_lmdb_use_new(struct store_lmdb *l)
 {
@@ -107,8 +110,6 @@ store_lmdb_use_new(struct store_lmdb *l)
 
 	if (rename(l->new_path, l->path) == -1)
 		error = errno;
-	if (error == 0)
-		error = store_lmdb_sync_dir(l);
 	store_lmdb_drop_new(l);
 	return error;
 }
@@ -265,7 +266,13 @@ store_lmdb_prepare(struct store_lmdb *l)
 static int
 store_lmdb_open(struct store_lmdb *l)
 {
+	int error;
+
 	l->broken = false;
+	/* Its name may be newer than the last sync: a crash, or one failed. */
+	error = store_lmdb_sync_dir(l);
+	if (error != 0)
+		return error;
 	return store_env_open(&l->env, l->path, l->map_size);
 }
 

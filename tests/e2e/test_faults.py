@@ -693,6 +693,40 @@ def test_a_power_cut_at_any_moment_loses_nothing(disk):
     assert check_power_cuts(disk, ops) >= 100
 
 
+def hit_syncdir(disk, action, calls):
+    """The next sync of the directory goes wrong."""
+    hits = disk.hits()
+    disk.rule(action, "syncdir", errno.EIO)
+    calls()
+    wait_until(lambda: disk.hits() > hits)
+    disk.rule()
+
+
+def test_a_new_name_that_was_not_synced_is_synced_later(disk):
+    """Nothing is promised by a file whose name may go with the power."""
+    known = Told(disk)
+    with journaled(disk) as server:
+        server.wait_listening()
+        grow(server, known)
+        hit_syncdir(disk, "fail",
+                    lambda: confirm_all(server, "other", known))
+        wait_until(lambda: try_push(server, "test", "later", known) ==
+                   "offline", RECOVERY)
+    assert check_power_cuts(disk, read_journal(disk.journal_file)) > 10
+
+
+def test_a_new_name_is_synced_after_a_kill_before_that(disk):
+    known = Told(disk)
+    disk.rule("kill", "syncdir")
+    with journaled(disk) as server:
+        assert server.wait() == -9
+    disk.rule()
+    with journaled(disk) as server:
+        server.wait_listening()
+        assert try_push(server, "test", "first", known) == "offline"
+    assert check_power_cuts(disk, read_journal(disk.journal_file)) > 10
+
+
 def check_power_cuts(disk, ops):
     """Returns how many images there were."""
     chance = random.Random(7)
