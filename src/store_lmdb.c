@@ -41,9 +41,9 @@ store_lmdb_of(struct store *s)
 }
 
 static int
-store_lmdb_sync_dir(const struct store_lmdb *l)
+store_lmdb_sync_path(const char *dir)
 {
-	int fd = open(l->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
 
 	if (fd == -1)
 		return errno;
@@ -182,21 +182,37 @@ store_lmdb_rescue(struct store_lmdb *l, int fd)
 	return r.error;
 }
 
+/* A name for a damaged file that no other has, which the caller frees. */
+static char *
+store_lmdb_aside_name(const struct store_lmdb *l, unsigned int number)
+{
+	char stamp[32], name[80];
+	time_t now = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&now, &tm);
+	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
+	if (number == 0)
+		snprintf(name, sizeof(name), STORE_FILE ".damaged-%s", stamp);
+	else
+		snprintf(name, sizeof(name), STORE_FILE ".damaged-%s.%u", stamp,
+		    number);
+	return store_file_path(l->dir, name);
+}
+
 /* A second name for the damaged file, before the first goes to the new one. */
 static int
 store_lmdb_set_aside(const struct store_lmdb *l)
 {
-	char name[64], *path;
-	time_t now = time(NULL);
-	struct tm tm;
+	unsigned int number = 0;
+	char *path = store_lmdb_aside_name(l, number);
 	int error = 0;
 
-	gmtime_r(&now, &tm);
-	(void)strftime(name, sizeof(name), STORE_FILE ".damaged-%Y%m%dT%H%M%SZ",
-	    &tm);
-	path = store_file_path(l->dir, name);
-	if (link(l->path, path) == -1 && errno != EEXIST)
-		error = errno;
+	while (link(l->path, path) == -1 && error == 0) {
+		error = errno == EEXIST ? 0 : errno;
+		free(path);
+		path = store_lmdb_aside_name(l, ++number);
+	}
 	if (error == 0)
 		log_err("store: the damaged file is now %s", path);
 	free(path);
@@ -270,7 +286,7 @@ store_lmdb_open(struct store_lmdb *l)
 
 	l->broken = false;
 	/* Its name may be newer than the last sync: a crash, or one failed. */
-	error = store_lmdb_sync_dir(l);
+	error = store_lmdb_sync_path(l->dir);
 	if (error != 0)
 		return error;
 	return store_env_open(&l->env, l->path, l->map_size);
@@ -438,14 +454,33 @@ store_lmdb_map_size(uint64_t max_bytes)
 	return size <= SIZE_MAX / 4 ? size : SIZE_MAX / 4;
 }
 
+/* Make the directory if it is missing, so that it stays.  Returns 0 or an errno. */
+static int
+store_lmdb_make_dir(const struct store_lmdb *l)
+{
+	char *parent = store_file_path(l->dir, "..");
+	int error = 0;
+
+	if (mkdir(l->dir, 0700) == 0) {
+		error = store_lmdb_sync_path(parent);
+		/* Who may write there need not be able to read. */
+		if (error == EACCES)
+			error = 0;
+	} else if (errno != EEXIST) {
+		error = errno;
+	}
+	free(parent);
+	return error;
+}
+
 static int
 store_lmdb_take(struct store_lmdb *l)
 {
 	pid_t holder;
-	int error;
+	int error = store_lmdb_make_dir(l);
 
-	if (mkdir(l->dir, 0700) == -1 && errno != EEXIST) {
-		log_err("start: STATE_DIR: %s: %s", l->dir, strerror(errno));
+	if (error != 0) {
+		log_err("start: STATE_DIR: %s: %s", l->dir, strerror(error));
 		return -1;
 	}
 	error = store_file_lock(l->dir, &l->lock, &holder);

@@ -395,6 +395,23 @@ test_a_damaged_record_is_left_out_and_its_file_set_aside(void **state)
 	assert_int_equal(count_files("damaged"), 1);
 }
 
+/* Also when several are damaged in the same second. */
+static void
+test_no_damaged_file_is_lost(void **state)
+{
+	char path[128];
+	size_t i;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE);
+	store_free(&(struct store *){ scanned(new_lmdb()) });
+	for (i = 1; i <= 5; i++) {
+		assert_int_equal(truncate(path, (off_t)(4096 + i)), 0);
+		(void)look();
+		assert_int_equal(count_files("damaged"), i);
+	}
+}
+
 static void
 test_an_empty_file_is_damage_not_a_new_store(void **state)
 {
@@ -534,6 +551,7 @@ main(void)
 		TEST(test_room_is_given_back),
 		TEST(test_a_queue_that_flows_stays_small),
 		TEST(test_a_damaged_record_is_left_out_and_its_file_set_aside),
+		TEST(test_no_damaged_file_is_lost),
 		TEST(test_an_empty_file_is_damage_not_a_new_store),
 		TEST(test_an_unknown_version_is_refused),
 		TEST(test_a_file_that_is_no_store_is_refused),
