@@ -457,6 +457,8 @@ http_on_page(struct conn *c, const char *path)
 		http_refuse_method(c, HTTP_ALLOW_PAGE);
 	else if (len == 5 && worker_is_stopping(c->conns->worker))
 		http_reply(c, &http_answers[ANSWER_STOPPING]);
+	else if (len == 5 && worker_store_fails(c->conns->worker))
+		http_reply(c, &http_answers[ANSWER_NOT_KEPT]);
 	else
 		http_reply(c, &http_answers[ANSWER_OK]);
 }

@@ -11,6 +11,7 @@
 #include "check.h"
 #include "clock.h"
 #include "doorbell.h"
+#include "gauge.h"
 #include "log.h"
 #include "message.h"
 #include "store.h"
@@ -41,6 +42,7 @@ struct keeper {
 	uint64_t failed_at, retry_at;
 	size_t refused; /* since failed_at */
 	bool quit;
+	struct gauge failing; /* read by the workers */
 };
 
 struct keeper *
@@ -74,6 +76,12 @@ struct doorbell *
 keeper_bell(struct keeper *k)
 {
 	return k->bell;
+}
+
+struct gauge *
+keeper_failing(struct keeper *k)
+{
+	return &k->failing;
 }
 
 void
@@ -229,6 +237,7 @@ keeper_fail(struct keeper *k, int error)
 		    strerror(error));
 		k->failed_at = k->now;
 		k->refused = 0;
+		gauge_up(&k->failing);
 	}
 	k->error = error;
 	k->retry_at = k->now + KEEPER_RETRY;
@@ -287,6 +296,7 @@ keeper_works(struct keeper *k)
 		return false;
 	}
 	k->error = 0;
+	gauge_down(&k->failing);
 	if (k->tidy_at == 0)
 		k->tidy_at = k->now + KEEPER_TIDY;
 	log_notice("store: writes again after %llu s, %zu pushes and logins "

@@ -22,6 +22,7 @@
 
 struct channel;
 struct doorbell;
+struct gauge;
 struct keeper;
 struct store;
 
@@ -33,6 +34,9 @@ void keeper_free(struct keeper **);
 
 /* Who sends to the store thread rings this bell. */
 struct doorbell *keeper_bell(struct keeper *);
+
+/* Not zero while the store fails; any thread may read it. */
+struct gauge *keeper_failing(struct keeper *);
 
 /* Connect the broker (borrowed). */
 void keeper_connect(struct keeper *, struct channel *from, struct channel *to);

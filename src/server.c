@@ -370,6 +370,8 @@ server_new_worker(struct server *s, size_t i, const int *fds)
 	links.to_acceptor = sw->from;
 	links.from_broker = sw->from_broker;
 	links.to_broker = sw->to_broker;
+	links.store_failing =
+	    s->keeper != NULL ? keeper_failing(s->keeper) : NULL;
 	worker_connect(sw->worker, &links);
 	broker_connect_worker(s->broker, i, sw->to_broker, sw->from_broker);
 	s->acceptor_workers[i].worker = sw->worker;

@@ -17,6 +17,7 @@
 #include "conf.h"
 #include "conn.h"
 #include "doorbell.h"
+#include "gauge.h"
 #include "http.h"
 #include "log.h"
 #include "session.h"
@@ -264,6 +265,13 @@ worker_tell_broker(struct worker *w, struct tevent **evp)
 		tevent_free(evp);
 	else
 		channel_send(w->links.to_broker, evp);
+}
+
+bool
+worker_store_fails(const struct worker *w)
+{
+	return w->links.store_failing != NULL &&
+	       gauge_read(w->links.store_failing) > 0;
 }
 
 void

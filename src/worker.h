@@ -16,6 +16,7 @@
 struct channel;
 struct conf;
 struct doorbell;
+struct gauge;
 struct tevent;
 struct wheel;
 struct worker;
@@ -24,6 +25,7 @@ struct worker;
 struct worker_links {
 	struct channel *from_acceptor, *to_acceptor;
 	struct channel *from_broker, *to_broker;
+	struct gauge *store_failing; /* NULL: there is no store */
 };
 
 /*
@@ -64,6 +66,9 @@ const char *worker_date(struct worker *);
 
 /* [worker] True once the daemon stops. */
 bool worker_is_stopping(const struct worker *);
+
+/* [worker] True while what has to be kept cannot be. */
+bool worker_store_fails(const struct worker *);
 
 /* [worker] One connection has been accepted: stop when that were enough. */
 void worker_count_accept(struct worker *);

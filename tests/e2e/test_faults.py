@@ -16,7 +16,7 @@ import pytest
 
 from mpushlib import (
     BUILDDIR, DEADLINE, MPUSHD, SANITIZER_REPORT, SLOWNESS, TOKEN, Daemon,
-    Device, HttpConn, login, push, push_all, start_push, wait_until)
+    Device, HttpConn, http, login, push, push_all, start_push, wait_until)
 
 FAULTFS = os.path.join(BUILDDIR, "tests", "tools", "faultfs.so")
 RECOVERY = 5 * SLOWNESS
@@ -115,6 +115,8 @@ def test_a_failing_disk_refuses_what_it_must_and_comes_back(
                 assert r.answer == (503, "no")
                 assert int(r.headers["retry-after"]) > 0
         assert disk.hits() > 0
+        assert http(server, "GET", "/-/ready").status == 503
+        assert http(server, "GET", "/-/healthy").status == 200
         # Who is there is served, and unconfirmed is refused.
         assert_online_works(server, device)
         assert push(server, "other", "t", "lazy") == (503, "no")
@@ -125,6 +127,7 @@ def test_a_failing_disk_refuses_what_it_must_and_comes_back(
         wait_until(lambda: push(server, "test", "t", "after") ==
                    (200, "offline"), RECOVERY)
         server.wait_log("store: writes again")
+        assert http(server, "GET", "/-/ready").status == 200
         assert_online_works(server, device)
     server.kill9()
     assert len([x for x in server.lines if "store: writes" in x]) == 1
