@@ -7,6 +7,7 @@
 #include "broker_impl.h"
 #include "check.h"
 #include "conf.h"
+#include "dedup.h"
 #include "message.h"
 #include "record.h"
 
@@ -55,6 +56,7 @@ broker_refuse_waiter(struct broker *b, struct outbox_entry *e,
 
 	e->waiter = NULL;
 	w->mid = 0;
+	dedup_forget(d->dedup, e->mid);
 	broker_answer_waiter(b, w, answer);
 	broker_remove(b, d, e);
 }
@@ -87,12 +89,45 @@ broker_set_wait(struct broker *b, struct waiter *w)
 	wheel_set(&b->wheel, &w->timer, due);
 }
 
+/* What became of an earlier push of which this one is a repetition. */
+static enum answer
+broker_judge_repeated(const struct broker *b, const struct device *d,
+    const struct outbox_entry *e, const struct tevent_push *ev)
+{
+	if (e == NULL)
+		return ANSWER_OK;
+	/* Nothing is promised for it yet. */
+	if (e->waiter != NULL ||
+	    (b->to_store != NULL && e->kept != OUTBOX_KEPT))
+		return ANSWER_REPEATED;
+	if (ev->require_ack)
+		return ANSWER_NOT_CONFIRMED;
+	return device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE;
+}
+
+/* True when a push only repeats another: it is answered as that one. */
+static bool
+broker_is_repeated(struct broker *b, struct device *d,
+    const struct tevent_push *ev)
+{
+	enum answer answer;
+	uint64_t mid;
+
+	if (ev->dedup == 0 || !dedup_find(d->dedup, ev->dedup, b->now, &mid))
+		return false;
+	answer = broker_judge_repeated(b, d, outbox_find(&d->outbox, mid), ev);
+	broker_answer(b, ev->from, answer, answer <= ANSWER_OFFLINE ? mid : 0);
+	return true;
+}
+
 void
 broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 {
 	uint64_t bytes = broker_message_bytes(d, ev->message);
 	struct outbox_entry *e;
 
+	if (broker_is_repeated(b, d, ev))
+		return;
 	if (ev->require_ack && !device_is_online(d)) {
 		broker_answer(b, ev->from, ANSWER_NOT_CONFIRMED, 0);
 		return;
@@ -109,6 +144,9 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 		return;
 	}
 	b->bytes += bytes;
+	if (ev->dedup != 0 && b->conf->dedup_window > 0)
+		dedup_add(&d->dedup, ev->dedup, e->mid,
+		    b->now + (uint64_t)b->conf->dedup_window);
 	if (b->to_store == NULL && (!device_is_online(d) || ev->no_wait)) {
 		broker_answer(b, ev->from,
 		    device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE,
@@ -119,6 +157,7 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
 	if (e->waiter == NULL) {
 		broker_answer(b, ev->from, ANSWER_NO_MEMORY, 0);
+		dedup_forget(d->dedup, e->mid);
 		broker_remove(b, d, e);
 		return;
 	}

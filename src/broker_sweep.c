@@ -4,6 +4,7 @@
 #include "broker_impl.h"
 #include "check.h"
 #include "conf.h"
+#include "dedup.h"
 #include "log.h"
 #include "message.h"
 #include "table.h"
@@ -44,6 +45,7 @@ broker_expire_messages(struct broker *b, struct device *d)
 		    message_time(e->message) + ttl > b->wall)
 			break;
 		b->sweep.expired++;
+		dedup_forget(d->dedup, e->mid);
 		broker_remove(b, d, e);
 	}
 }

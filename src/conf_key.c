@@ -51,6 +51,8 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "DEVICE_TTL", CONF_SECONDS, AT(device_ttl),
 	    90 * DAY, 0, 36500 * DAY, true },
 	{ "USER", CONF_USER, AT(user), 0, 0, 0, false },
+	{ "DEDUP_WINDOW", CONF_SECONDS, AT(dedup_window),
+	    120 * SECOND, 0, DAY, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

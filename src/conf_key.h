@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 23
+#define CONF_KEY_COUNT 24
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */

@@ -8,6 +8,7 @@
 
 #include "check.h"
 #include "container.h"
+#include "dedup.h"
 #include "message.h"
 #include "tevent.h"
 
@@ -33,6 +34,7 @@ device_free(struct device **dp)
 	if (*dp == NULL)
 		return;
 	outbox_done(&(*dp)->outbox);
+	dedup_free(&(*dp)->dedup);
 	free(*dp);
 	*dp = NULL;
 }

@@ -24,6 +24,7 @@
 #define DEVICE_FRAME_BYTES     (256 << 10)
 #define DEVICE_RESEND_MAX      60000 /* milliseconds between resends */
 
+struct dedup;
 struct message;
 struct tevent_deliver;
 
@@ -40,6 +41,7 @@ struct device {
 	uint64_t seen;         /* ms since the epoch: last login or logout */
 	uint64_t seen_kept;    /* and what is on disk of it */
 	struct handle session; /* none while offline */
+	struct dedup *dedup;   /* owned */
 	struct outbox outbox;
 	uint64_t last_mid;
 	uint64_t alive_at; /* a sign of life counts from then */

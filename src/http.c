@@ -76,6 +76,11 @@ static const struct http_reply http_answers[] = {
 	    .word = "no",
 	    .error = "no device has confirmed the message, which was dropped; "
 		     "try again" },
+	[ANSWER_REPEATED] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the same notification is being pushed at this moment; "
+		     "try again" },
 	[ANSWER_NOT_KEPT] = { .code = 503,
 	    .reason = "Service Unavailable",
 	    .word = "no",
@@ -350,6 +355,7 @@ http_send_push(struct conn *c, const struct push *p, struct message *message)
 
 	ev->from = conn_handle(c);
 	ev->message = message;
+	ev->dedup = p->dedup;
 	ev->no_wait = p->no_wait;
 	ev->require_ack = p->require_ack;
 	ev->id_len = p->id_len;

@@ -179,6 +179,7 @@ push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
 		return -1;
 	p->priority = h->priority;
 	p->shape = h->shape;
+	p->dedup = h->dedup_key;
 	return 0;
 }
 

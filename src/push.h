@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "proto.h"
 
@@ -42,6 +43,7 @@ struct push {
 	char *url, *tags; /* likewise; NULL too when not set */
 	size_t url_len, tags_len;
 	int priority;      /* 1 to 5; 0: none */
+	uint64_t dedup;    /* equal for a repeated notification; 0: unknown */
 	bool no_wait;      /* answer as soon as it is kept */
 	bool require_ack;  /* kept or not, only a confirmation is a success */
 	const char *shape; /* of a webhook, static; or "none" */

@@ -84,6 +84,7 @@ struct tevent_push {
 	struct tevent head;
 	struct handle from;      /* the publisher's connection */
 	struct message *message; /* one reference; NULL in a QUERY */
+	uint64_t dedup;          /* see struct push */
 	bool no_wait;            /* answer as soon as it is kept */
 	bool require_ack;        /* a success only if it is confirmed */
 	size_t id_len;
@@ -101,6 +102,7 @@ enum answer {
 	ANSWER_STORE_FULL, /* MAX_STORE */
 	ANSWER_NOT_KEPT,   /* the store failed */
 	ANSWER_NOT_CONFIRMED,
+	ANSWER_REPEATED, /* the same is being pushed at this moment */
 };
 
 struct tevent_answer {

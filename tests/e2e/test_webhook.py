@@ -173,6 +173,24 @@ def test_who_sends_a_large_body_slowly_keeps_out_nobody_for_ever(daemon):
             c.close()
 
 
+def test_a_repeated_notification_is_one_message(daemon):
+    server = daemon()
+    body = notification([alert(1), alert(2)])
+    assert post(server, body).answer == (200, "offline")
+    # The other Alertmanager lists them in another order.
+    body["alerts"].reverse()
+    assert post(server, body).answer == (200, "offline")
+    body["alerts"][0]["status"] = "resolved"
+    assert post(server, body).answer == (200, "offline")
+    with login(server, "test") as device:
+        got = device.recv_json()["data"]["msgList"]
+        assert [m["title"][:12] for m in got] == [
+            "[FIRING:2] D", "[FIRING:1 RE"]
+        device.ack([m["mid"] for m in got])
+        device.ping()
+    assert post(server, body).answer == (200, "ok")
+
+
 # How to answer
 
 
@@ -198,6 +216,9 @@ def test_require_ack_is_503_unless_a_device_confirmed(daemon):
         device.ping()
         deliver(server, device, body, target, JSON)
         # Delivered and not confirmed is not enough either.
-        assert post(server, body, target).answer == (503, "no")
+        other = notification([alert(7)])
+        assert post(server, other, target).answer == (503, "no")
+        # And it may come again.
+        assert post(server, other, target).answer == (503, "no")
     assert http(server, "GET", "/test?title=t&wait=0&require=ack"
                 ).status == 400

@@ -182,6 +182,23 @@ push_in_manner(struct fixture *f, const char *id, const char *title,
 	return h;
 }
 
+/* Push a notification that HASH stands for. */
+static inline struct handle
+push_hash(struct fixture *f, const char *id, uint64_t time, uint64_t hash)
+{
+	struct tevent_push *ev = tevent_new(TEVENT_PUSH, strlen(id));
+	struct handle h = new_handle(f, 0);
+
+	ev->dedup = hash;
+	ev->from = h;
+	ev->message = message_new("t", 1, "", 0, time);
+	ev->id_len = strlen(id);
+	memcpy(ev->id, id, strlen(id));
+	CHANNEL_SEND(f->from[0], ev);
+	turn(f);
+	return h;
+}
+
 static inline struct handle
 push(struct fixture *f, const char *id, const char *title, uint64_t time)
 {

@@ -541,6 +541,58 @@ test_a_required_confirmation_or_nothing(void **state)
 	finish(f);
 }
 
+static void
+test_a_repeated_notification_is_pushed_once(void **state)
+{
+	struct fixture *f = start_store("DEDUP_WINDOW=120");
+	struct devref d;
+	struct handle s, p;
+
+	(void)state;
+	/* Not before the first one is kept is the second one answered so. */
+	f->store_sleeps = true;
+	p = push_hash(f, "reg", 5, 77);
+	expect_answer(f, push_hash(f, "reg", 6, 77), ANSWER_REPEATED);
+	f->store_sleeps = false;
+	turn(f);
+	assert_int_equal(expect_answer(f, p, ANSWER_OFFLINE), 5);
+	assert_int_equal(expect_answer(f, push_hash(f, "reg", 7, 77),
+			     ANSWER_OFFLINE),
+	    5);
+	expect_answer(f, push_hash(f, "reg", 8, 78), ANSWER_OFFLINE);
+	s = login(f, "reg", &d);
+	assert_int_equal(expect_delivery(f, s, 2, false), 5);
+	expect_answer(f, push_hash(f, "reg", 9, 77), ANSWER_ONLINE);
+	ack(f, s, d, 5);
+	assert_int_equal(expect_answer(f, push_hash(f, "reg", 9, 77),
+			     ANSWER_OK),
+	    5);
+	ack(f, s, d, 8);
+	expect_nothing(f, 1);
+	/* Another device has its own. */
+	expect_answer(f, push_hash(f, "nobody", 9, 77), ANSWER_UNKNOWN);
+	pass(f, 121000);
+	p = push_hash(f, "reg", 10, 77);
+	ack(f, s, d, expect_delivery(f, s, 1, false));
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
+test_a_notification_that_was_refused_may_come_again(void **state)
+{
+	struct fixture *f = start_store("DEDUP_WINDOW=120");
+
+	(void)state;
+	store_mem_fail(f->store, EIO, 0);
+	expect_answer(f, push_hash(f, "reg", 5, 77), ANSWER_NOT_KEPT);
+	expect_answer(f, push_hash(f, "reg", 6, 77), ANSWER_NOT_KEPT);
+	store_mem_fail(f->store, 0, 0);
+	pass(f, KEEPER_RETRY);
+	expect_answer(f, push_hash(f, "reg", 7, 77), ANSWER_OFFLINE);
+	finish(f);
+}
+
 int
 main(void)
 {
@@ -570,6 +622,9 @@ main(void)
 		cmocka_unit_test(
 		    test_who_does_not_wait_is_answered_at_once_without_a_store),
 		cmocka_unit_test(test_a_required_confirmation_or_nothing),
+		cmocka_unit_test(test_a_repeated_notification_is_pushed_once),
+		cmocka_unit_test(
+		    test_a_notification_that_was_refused_may_come_again),
 		cmocka_unit_test(
 		    test_a_device_known_by_its_messages_is_registered),
 	};

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * dedup - the notifications that a device was sent lately, so that one which
+ * only repeats another is known: two redundant Alertmanagers send each.
+ * Thread: broker; pure, the time is given.  Owns: its memory.
+ * Limits: the last DEDUP_MAX of a device; a NULL pointer is an empty one.
+ */
+#ifndef MPUSHD_DEDUP_H
+#define MPUSHD_DEDUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DEDUP_MAX 32
+
+struct dedup;
+
+/*
+ * Remember until UNTIL that the notification of this hash became the message
+ * MID; the oldest one is forgotten for it.  Without memory nothing is.
+ */
+void dedup_add(struct dedup **, uint64_t hash, uint64_t mid, uint64_t until);
+
+/* True, with the message's mid, when the hash is remembered at NOW. */
+bool
+dedup_find(const struct dedup *, uint64_t hash, uint64_t now, uint64_t *mid);
+
+/* The message was dropped: its notification may come again. */
+void dedup_forget(struct dedup *, uint64_t mid);
+
+/* Free it and set the pointer to NULL. */
+void dedup_free(struct dedup **);
+
+#endif
