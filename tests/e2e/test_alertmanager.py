@@ -201,3 +201,34 @@ def test_a_queue_that_is_full_is_tried_again(daemon, lab):
         titles = {receive(device)["title"] for _ in range(2)}
     assert titles == {"[FIRING:1] One (critical)",
                       "[FIRING:1] Two (critical)"}
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_two_alertmanagers_are_one_notification(daemon, lab, clustered):
+    server = on(daemon)
+    config = AM_CONFIG.format(port=server.http_port)
+    ports = [free_port(), free_port()]
+    both = [lab.alertmanager(
+        config, name=f"am{i}",
+        peers=[ports[i], ports[1 - i]] if clustered else None)
+        for i in range(2)]
+    with login(server, "oncall") as device:
+        for am in both:
+            post_alert(am, "Twice")
+        assert receive(device)["title"] == "[FIRING:1] Twice (critical)"
+        # Alone each sends it; together the other one hears of it.
+        wait_until(lambda: sum(map(sent, both)) == 2 - clustered, ROUND)
+        for am in both:
+            post_alert(am, "Next")
+        assert receive(device)["title"] == "[FIRING:1] Next (critical)"
+        wait_until(lambda: sum(map(sent, both)) == 4 - 2 * clustered, ROUND)
+        device.ping()
+
+
+def sent(am):
+    """How many notifications it has sent."""
+    with urllib.request.urlopen(am.url + "/metrics") as r:
+        lines = r.read().decode().splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if
+               line.startswith("alertmanager_notifications_total{") and
+               'integration="webhook"' in line)
