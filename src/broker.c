@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "check.h"
 #include "clock.h"
+#include "collapse.h"
 #include "conf.h"
 #include "container.h"
 #include "doorbell.h"
@@ -88,8 +89,9 @@ broker_new(struct conf *conf, size_t workers)
 	LIST_INIT(&b->waiters);
 	STAILQ_INIT(&b->pumps);
 	b->table = table_new();
+	b->collapse = collapse_new();
 	b->bell = doorbell_new();
-	if (b->table == NULL || b->bell == NULL ||
+	if (b->table == NULL || b->collapse == NULL || b->bell == NULL ||
 	    broker_register(b, conf) == -1)
 		broker_free(&b);
 	return b;
@@ -114,6 +116,7 @@ broker_free(struct broker **bp)
 		device_free(&d);
 	}
 	table_free(&b->table);
+	collapse_free(&b->collapse);
 	doorbell_free(&b->bell);
 	conf_unref(&b->conf);
 	free(b);
@@ -295,6 +298,7 @@ broker_welcome(struct broker *b, struct device *d, struct handle session)
 	device_attach(d, session);
 	broker_touch(b, d);
 	broker_expire_messages(b, d);
+	broker_collapse_all(b, d);
 	broker_want_pump(b, d);
 	CHANNEL_SEND(broker_to(b, session), ev);
 }

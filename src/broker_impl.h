@@ -51,6 +51,7 @@ struct broker {
 	struct conf *conf;
 	uint64_t max_store; /* of the start */
 	struct table *table;
+	struct collapse *collapse; /* the newest messages by collapse key */
 	struct doorbell *bell;
 	struct wheel wheel;
 	uint64_t now;  /* of this turn */
@@ -103,6 +104,25 @@ void broker_confirm(struct broker *, struct device *, uint64_t mid);
 
 /* Take a message out of an outbox, and out of the store. */
 void broker_remove(struct broker *, struct device *, struct outbox_entry *);
+
+/*
+ * The older message of the same collapse key that M would replace, or NULL:
+ * there is none, its device may have it, or a publisher waits for it.
+ */
+struct outbox_entry *broker_find_collapsible(struct broker *, struct device *,
+    const struct message *m);
+
+/*
+ * The message MID is kept: it replaces the older one of its collapse key.
+ * Entries may move.
+ */
+void broker_collapse(struct broker *, struct device *, uint64_t mid);
+
+/*
+ * All that a device had not confirmed is unsent again: drop what a newer
+ * message of the same collapse key has overtaken meanwhile.
+ */
+void broker_collapse_all(struct broker *, struct device *);
 
 /* The store has kept a message, or has not. */
 void broker_on_kept(struct broker *, struct tevent *);

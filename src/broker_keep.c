@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "check.h"
 #include "clock.h"
+#include "collapse.h"
 #include "conf.h"
 #include "log.h"
 #include "message.h"
@@ -218,7 +219,7 @@ broker_restore_message(struct broker *b, struct device *d,
 	struct outbox_entry *e;
 	struct message *m;
 
-	m = message_restore(r->text, r->text_len, r->time);
+	m = message_restore(r->text, r->text_len, r->time, r->collapse);
 	e = m == NULL ? NULL : outbox_restore(&d->outbox, &m, r->mid);
 	if (e == NULL) {
 		message_unref(&m);
@@ -226,7 +227,9 @@ broker_restore_message(struct broker *b, struct device *d,
 	}
 	e->key = item->key;
 	e->kept = OUTBOX_KEPT;
-	b->bytes += RECORD_HEADER + r->id_len + r->text_len;
+	b->bytes += record_size(r);
+	if (r->collapse != 0)
+		collapse_set(b->collapse, d->node.ref, r->collapse, r->mid);
 	if (d->last_mid < r->mid)
 		d->last_mid = r->mid;
 	return 0;

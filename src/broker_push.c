@@ -6,6 +6,7 @@
 
 #include "broker_impl.h"
 #include "check.h"
+#include "collapse.h"
 #include "conf.h"
 #include "dedup.h"
 #include "message.h"
@@ -20,10 +21,11 @@
 static uint64_t
 broker_message_bytes(const struct device *d, const struct message *m)
 {
-	size_t len;
+	struct record r = { .id_len = d->node.id_len,
+		.collapse = message_collapse(m) };
 
-	(void)message_text(m, &len);
-	return RECORD_HEADER + d->node.id_len + len;
+	(void)message_text(m, &r.text_len);
+	return record_size(&r);
 }
 
 static void
@@ -120,11 +122,67 @@ broker_is_repeated(struct broker *b, struct device *d,
 	return true;
 }
 
+/* Put a push into the outbox, or answer why not and return NULL. */
+static struct outbox_entry *
+broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
+{
+	uint64_t bytes = broker_message_bytes(d, ev->message), room;
+	size_t max = (size_t)b->conf->max_queue;
+	struct outbox_entry *e;
+
+	room = b->max_store > b->bytes ? b->max_store - b->bytes : 0;
+	e = broker_find_collapsible(b, d, ev->message);
+	/* What it will replace has room for it. */
+	if (e != NULL) {
+		room += broker_message_bytes(d, e->message);
+		max++;
+	}
+	if (bytes > room) {
+		broker_answer(b, ev->from, ANSWER_STORE_FULL, 0);
+		return NULL;
+	}
+	broker_skip_lead(b, d, ev->message);
+	e = device_put(d, &ev->message, max);
+	if (e == NULL) {
+		broker_answer(b, ev->from,
+		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
+		return NULL;
+	}
+	b->bytes += bytes;
+	if (ev->dedup != 0 && b->conf->dedup_window > 0)
+		dedup_add(&d->dedup, ev->dedup, e->mid,
+		    b->now + (uint64_t)b->conf->dedup_window);
+	return e;
+}
+
+/* The publisher of an entry waits; false, and answered, without memory. */
+static bool
+broker_wait(struct broker *b, struct device *d, struct outbox_entry *e,
+    const struct tevent_push *ev)
+{
+	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
+	if (e->waiter == NULL) {
+		broker_answer(b, ev->from, ANSWER_NO_MEMORY, 0);
+		dedup_forget(d->dedup, e->mid);
+		broker_remove(b, d, e);
+		return false;
+	}
+	e->waiter->require = ev->require_ack;
+	if (device_is_online(d) && !ev->no_wait) {
+		broker_set_wait(b, e->waiter);
+	} else {
+		e->waiter->overdue = true;
+		if (b->to_store != NULL)
+			broker_keep(b, d, e);
+	}
+	return true;
+}
+
 void
 broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 {
-	uint64_t bytes = broker_message_bytes(d, ev->message);
 	struct outbox_entry *e;
+	uint64_t mid;
 
 	if (broker_is_repeated(b, d, ev))
 		return;
@@ -132,44 +190,19 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 		broker_answer(b, ev->from, ANSWER_NOT_CONFIRMED, 0);
 		return;
 	}
-	if (b->bytes + bytes > b->max_store) {
-		broker_answer(b, ev->from, ANSWER_STORE_FULL, 0);
+	e = broker_queue(b, d, ev);
+	if (e == NULL)
 		return;
-	}
-	broker_skip_lead(b, d, ev->message);
-	e = device_put(d, &ev->message, (size_t)b->conf->max_queue);
-	if (e == NULL) {
+	mid = e->mid;
+	if (b->to_store == NULL && (!device_is_online(d) || ev->no_wait))
 		broker_answer(b, ev->from,
-		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
+		    device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE, mid);
+	else if (!broker_wait(b, d, e, ev))
 		return;
-	}
-	b->bytes += bytes;
-	if (ev->dedup != 0 && b->conf->dedup_window > 0)
-		dedup_add(&d->dedup, ev->dedup, e->mid,
-		    b->now + (uint64_t)b->conf->dedup_window);
-	if (b->to_store == NULL && (!device_is_online(d) || ev->no_wait)) {
-		broker_answer(b, ev->from,
-		    device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE,
-		    e->mid);
-		broker_want_pump(b, d);
-		return;
-	}
-	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
-	if (e->waiter == NULL) {
-		broker_answer(b, ev->from, ANSWER_NO_MEMORY, 0);
-		dedup_forget(d->dedup, e->mid);
-		broker_remove(b, d, e);
-		return;
-	}
-	e->waiter->require = ev->require_ack;
-	broker_reserve_mid(b, d, e->mid);
+	broker_reserve_mid(b, d, mid);
 	broker_want_pump(b, d);
-	if (device_is_online(d) && !ev->no_wait) {
-		broker_set_wait(b, e->waiter);
-	} else {
-		e->waiter->overdue = true;
-		broker_keep(b, d, e);
-	}
+	if (b->to_store == NULL && !ev->require_ack)
+		broker_collapse(b, d, mid);
 }
 
 void
@@ -210,12 +243,15 @@ broker_on_kept(struct broker *b, struct tevent *head)
 		e->kept = OUTBOX_UNKEPT;
 		e->key = 0;
 	}
-	if (e->waiter == NULL || !e->waiter->overdue)
-		return;
-	if (e->kept == OUTBOX_KEPT)
-		broker_answer_kept(b, e);
-	else
-		broker_refuse_waiter(b, e, ANSWER_NOT_KEPT);
+	if (e->waiter != NULL && e->waiter->overdue) {
+		if (ev->error == 0)
+			broker_answer_kept(b, e);
+		else
+			broker_refuse_waiter(b, e, ANSWER_NOT_KEPT);
+	}
+	/* One that may yet be dropped replaces nothing. */
+	if (ev->error == 0 && (e->waiter == NULL || !e->waiter->require))
+		broker_collapse(b, d, ev->mid);
 }
 
 void
@@ -225,6 +261,9 @@ broker_remove(struct broker *b, struct device *d, struct outbox_entry *e)
 
 	CHECK(b->bytes >= bytes);
 	b->bytes -= bytes;
+	if (message_collapse(e->message) != 0)
+		collapse_unset(b->collapse, d->node.ref,
+		    message_collapse(e->message), e->mid);
 	if (e->key != 0)
 		broker_discard(b, e->key);
 	device_confirm(d, e);

@@ -44,7 +44,8 @@ struct conf {
 	int64_t max_store;               /* bytes */
 	int64_t message_ttl, device_ttl; /* 0: for ever */
 	int64_t dedup_window;            /* 0: none */
-	char *user;                      /* NULL: stay who we are */
+	bool collapse;
+	char *user; /* NULL: stay who we are */
 	char *pidfile;
 	atomic_uint refs; /* conf_ref, conf_unref */
 };

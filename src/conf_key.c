@@ -53,6 +53,7 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "USER", CONF_USER, AT(user), 0, 0, 0, false },
 	{ "DEDUP_WINDOW", CONF_SECONDS, AT(dedup_window),
 	    120 * SECOND, 0, DAY, true },
+	{ "COLLAPSE", CONF_BOOL, AT(collapse), true, 0, 0, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 24
+#define CONF_KEY_COUNT 25
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */
@@ -32,7 +32,7 @@ struct conf_key {
 	const char *name;
 	enum conf_type type;
 	size_t offset;    /* in struct conf */
-	int64_t fallback; /* default, for types with limits */
+	int64_t fallback; /* default, of numbers and CONF_BOOL */
 	int64_t min, max;
 	bool reloadable; /* can change while the daemon runs */
 };

@@ -318,6 +318,8 @@ conf_value_set_defaults(struct conf *c)
 	for (key = conf_keys; key < conf_keys + CONF_KEY_COUNT; key++) {
 		if (key->type >= CONF_PORT && key->type <= CONF_SECONDS)
 			*conf_key_int(key, c) = key->fallback;
+		else if (key->type == CONF_BOOL)
+			*conf_key_bool(key, c) = key->fallback != 0;
 	}
 	c->workers = conf_value_count_cpus();
 	c->listen_is_default = true;

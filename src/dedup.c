@@ -56,6 +56,17 @@ dedup_forget(struct dedup *d, uint64_t mid)
 }
 
 void
+dedup_replace(struct dedup *d, uint64_t mid, uint64_t new_mid)
+{
+	unsigned int i;
+
+	for (i = 0; d != NULL && i < DEDUP_MAX; i++) {
+		if (d->entry[i].mid == mid)
+			d->entry[i].mid = new_mid;
+	}
+}
+
+void
 dedup_free(struct dedup **dp)
 {
 	free(*dp);

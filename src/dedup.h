@@ -28,6 +28,12 @@ dedup_find(const struct dedup *, uint64_t hash, uint64_t now, uint64_t *mid);
 /* The message was dropped: its notification may come again. */
 void dedup_forget(struct dedup *, uint64_t mid);
 
+/*
+ * The message NEW_MID has taken the place of another: what became of that one
+ * is what becomes of this.
+ */
+void dedup_replace(struct dedup *, uint64_t mid, uint64_t new_mid);
+
 /* Free it and set the pointer to NULL. */
 void dedup_free(struct dedup **);
 

@@ -24,6 +24,7 @@ fields_find(struct fields *fs, const char *name, size_t len)
 		{ "priority", offsetof(struct fields, priority) },
 		{ "url", offsetof(struct fields, url) },
 		{ "tags", offsetof(struct fields, tags) },
+		{ "key", offsetof(struct fields, key) },
 		{ "wait", offsetof(struct fields, wait) },
 		{ "require", offsetof(struct fields, require) },
 	};

@@ -17,7 +17,7 @@ struct field {
 
 /* All zero bytes is the start. */
 struct fields {
-	struct field title, content, priority, url, tags;
+	struct field title, content, priority, url, tags, key;
 	struct field wait, require; /* how to answer */
 };
 

@@ -377,6 +377,7 @@ http_make_message(const struct push *p, uint64_t now)
 		.tags = p->tags,
 		.tags_len = p->tags_len,
 		.priority = p->priority,
+		.collapse = p->collapse,
 	};
 
 	return message_make(&parts, now);

@@ -204,9 +204,10 @@ keeper_fill_item(struct store_item *item, const struct tevent_keep *ev)
 	item->record.id_len = ev->id_len;
 	item->record.mid = ev->mid;
 	item->record.time = ev->time;
-	if (ev->message != NULL)
-		item->record.text =
-		    message_text(ev->message, &item->record.text_len);
+	if (ev->message == NULL)
+		return;
+	item->record.text = message_text(ev->message, &item->record.text_len);
+	item->record.collapse = message_collapse(ev->message);
 }
 
 /* Put and delete all, to the disk.  Returns 0 or an errno. */

@@ -22,6 +22,7 @@
 struct message {
 	atomic_uint refs;
 	uint64_t time;
+	uint64_t collapse;
 	size_t len;
 	char text[];
 };
@@ -115,7 +116,7 @@ message_append(char *at, const char *text, size_t len)
 }
 
 static struct message *
-message_alloc(size_t len, uint64_t time)
+message_alloc(size_t len, uint64_t time, uint64_t collapse)
 {
 	struct message *m = malloc(sizeof(*m) + len);
 
@@ -123,14 +124,15 @@ message_alloc(size_t len, uint64_t time)
 		return NULL;
 	atomic_init(&m->refs, 1);
 	m->time = time;
+	m->collapse = collapse;
 	m->len = len;
 	return m;
 }
 
 struct message *
-message_restore(const char *text, size_t len, uint64_t time)
+message_restore(const char *text, size_t len, uint64_t time, uint64_t collapse)
 {
-	struct message *m = message_alloc(len, time);
+	struct message *m = message_alloc(len, time, collapse);
 
 	if (m != NULL)
 		memcpy(m->text, text, len);
@@ -190,7 +192,7 @@ message_make(const struct message_parts *p, uint64_t time)
 	char *at;
 
 	CHECK(p->priority >= 0 && p->priority <= 5);
-	m = message_alloc(len, time);
+	m = message_alloc(len, time, p->collapse);
 	if (m == NULL)
 		return NULL;
 	at = message_append(m->text, MESSAGE_TITLE, strlen(MESSAGE_TITLE));
@@ -253,4 +255,10 @@ uint64_t
 message_time(const struct message *m)
 {
 	return m->time;
+}
+
+uint64_t
+message_collapse(const struct message *m)
+{
+	return m->collapse;
 }

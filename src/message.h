@@ -24,7 +24,8 @@ struct message *message_new(const char *title, size_t title_len,
 struct message_parts {
 	const char *title, *content, *url, *tags; /* the last two may be NULL */
 	size_t title_len, content_len, url_len, tags_len;
-	int priority; /* 1 to 5; 0: none */
+	int priority;      /* 1 to 5; 0: none */
+	uint64_t collapse; /* hash of its collapse key; 0: none */
 };
 
 /*
@@ -34,10 +35,11 @@ struct message_parts {
 struct message *message_make(const struct message_parts *, uint64_t time);
 
 /*
- * Make a message again from what message_text and message_time said of it.
- * NULL when memory is short.
+ * Make a message again from what message_text, message_time and
+ * message_collapse said of it.  NULL when memory is short.
  */
-struct message *message_restore(const char *text, size_t len, uint64_t time);
+struct message *
+message_restore(const char *text, size_t len, uint64_t time, uint64_t collapse);
 
 /* Take one reference more; returns its argument. */
 struct message *message_ref(struct message *);
@@ -55,6 +57,12 @@ const char *message_text(const struct message *, size_t *len);
 
 /* When its request was accepted: milliseconds since the epoch. */
 uint64_t message_time(const struct message *);
+
+/*
+ * The hash of its collapse key: a later message of the same one replaces it
+ * until the device has it.  0: nothing does.
+ */
+uint64_t message_collapse(const struct message *);
 
 /*
  * Escape LEN bytes of UTF-8 as the inside of a JSON string (RFC 8259 7): only

@@ -3,7 +3,9 @@
 
 #include "push.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <sodium/crypto_shorthash.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,7 +170,26 @@ push_take(struct field *f, char **text, size_t len)
 	return taken == NULL ? 0 : fields_take(f, taken, len);
 }
 
-/* What a hook has rendered is what the body names. */
+/*
+ * The same for the same key in every run: a hash that is kept on disk.  Who
+ * could make two keys alike may as well name the same one.
+ */
+static uint64_t
+push_hash_key(const char *text, size_t len)
+{
+	static const unsigned char zeroes[crypto_shorthash_KEYBYTES];
+	unsigned char out[crypto_shorthash_BYTES];
+	uint64_t hash;
+
+	if (len == 0)
+		return 0;
+	crypto_shorthash(out, (const unsigned char *)text, len, zeroes);
+	memcpy(&hash, out, sizeof(hash));
+	hash = le64toh(hash);
+	return hash != 0 ? hash : 1;
+}
+
+/* What a hook has rendered is what the body names, but for the query's key. */
 static int
 push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
 {
@@ -177,6 +198,10 @@ push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
 	    push_take(&fs->url, &h->url, h->url ? strlen(h->url) : 0) == -1 ||
 	    push_take(&fs->tags, &h->tags, h->tags ? strlen(h->tags) : 0) == -1)
 		return -1;
+	free(fs->key.text);
+	fs->key.text = NULL;
+	if (h->key != NULL)
+		p->collapse = push_hash_key(h->key, strlen(h->key));
 	p->priority = h->priority;
 	p->shape = h->shape;
 	p->dedup = h->dedup_key;
@@ -304,6 +329,8 @@ push_check_size(const struct fields *fs, size_t max, struct push *p)
 		return push_fail(p, 413, "the url is larger than 2048 bytes");
 	if (fs->tags.len > PUSH_TAGS_MAX)
 		return push_fail(p, 413, "the tags are larger than 255 bytes");
+	if (fs->key.len > PUSH_KEY_MAX)
+		return push_fail(p, 413, "the key is larger than 512 bytes");
 	return 0;
 }
 
@@ -380,6 +407,8 @@ push_parse(const struct push_request *r, struct push *p)
 	p->url = push_move(&fs.url, &p->url_len);
 	p->tags = push_move(&fs.tags, &p->tags_len);
 	push_read_priority(&fs, p);
+	if (fs.key.text != NULL)
+		p->collapse = push_hash_key(fs.key.text, fs.key.len);
 	fields_free(&fs);
 }
 

@@ -5,7 +5,8 @@
  * JSON body without a content may be another program's webhook (hook.h).
  * Pure: bytes in, result out; knows no libevent and no clock.
  * Limits: title + content at most max_message bytes after decoding; a webhook's
- * body max_webhook; a url PUSH_URL_MAX, tags PUSH_TAGS_MAX.
+ * body max_webhook; a url PUSH_URL_MAX, tags PUSH_TAGS_MAX, a collapse key
+ * PUSH_KEY_MAX.
  */
 #ifndef MPUSHD_PUSH_H
 #define MPUSHD_PUSH_H
@@ -18,6 +19,7 @@
 
 #define PUSH_URL_MAX  2048 /* bytes */
 #define PUSH_TAGS_MAX 255
+#define PUSH_KEY_MAX  512
 
 /* What evhttp gives, all borrowed; absent parts are NULL. */
 struct push_request {
@@ -43,6 +45,7 @@ struct push {
 	char *url, *tags; /* likewise; NULL too when not set */
 	size_t url_len, tags_len;
 	int priority;      /* 1 to 5; 0: none */
+	uint64_t collapse; /* hash of the collapse key; 0: none */
 	uint64_t dedup;    /* equal for a repeated notification; 0: unknown */
 	bool no_wait;      /* answer as soon as it is kept */
 	bool require_ack;  /* kept or not, only a confirmation is a success */

@@ -13,15 +13,19 @@
 /* Where the parts of the header begin. */
 #define RECORD_AT_SUM  0
 #define RECORD_AT_KIND 8
+#define RECORD_AT_MARK 9
 #define RECORD_AT_ID   10
 #define RECORD_AT_TEXT 12
 #define RECORD_AT_MID  16
 #define RECORD_AT_TIME 24
 
+#define RECORD_MARK_COLLAPSE 1 /* the hash of a collapse key is before the id */
+
 size_t
 record_size(const struct record *r)
 {
-	return RECORD_HEADER + r->id_len + r->text_len;
+	return RECORD_HEADER + (r->collapse != 0 ? RECORD_COLLAPSE : 0) +
+	       r->id_len + r->text_len;
 }
 
 static void
@@ -61,18 +65,22 @@ record_write(void *out, uint64_t key, const struct record *r)
 {
 	uint16_t id_len = htole16((uint16_t)r->id_len);
 	uint32_t text_len = htole32((uint32_t)r->text_len);
-	uint8_t *p = out;
+	uint8_t *p = out, *at = p + RECORD_HEADER;
 
 	CHECK(r->id_len <= PROTO_ID_MAX && r->text_len <= RECORD_TEXT_MAX);
 	p[RECORD_AT_KIND] = (uint8_t)r->kind;
-	p[RECORD_AT_KIND + 1] = 0;
+	p[RECORD_AT_MARK] = r->collapse != 0 ? RECORD_MARK_COLLAPSE : 0;
 	memcpy(p + RECORD_AT_ID, &id_len, sizeof(id_len));
 	memcpy(p + RECORD_AT_TEXT, &text_len, sizeof(text_len));
 	record_put64(p + RECORD_AT_MID, r->mid);
 	record_put64(p + RECORD_AT_TIME, r->time);
-	memcpy(p + RECORD_HEADER, r->id, r->id_len);
+	if (r->collapse != 0) {
+		record_put64(at, r->collapse);
+		at += RECORD_COLLAPSE;
+	}
+	memcpy(at, r->id, r->id_len);
 	if (r->text_len > 0)
-		memcpy(p + RECORD_HEADER + r->id_len, r->text, r->text_len);
+		memcpy(at + r->id_len, r->text, r->text_len);
 	record_put64(p + RECORD_AT_SUM, record_sum(key, p, record_size(r)));
 }
 
@@ -88,6 +96,20 @@ record_kind_known(const struct record *r)
 	return false;
 }
 
+/* Read the hash of the collapse key, if the record is marked to have one. */
+static bool
+record_read_collapse(struct record *r, const uint8_t *p, size_t len)
+{
+	r->collapse = 0;
+	if (p[RECORD_AT_MARK] == 0)
+		return true;
+	if (p[RECORD_AT_MARK] != RECORD_MARK_COLLAPSE ||
+	    len < RECORD_HEADER + RECORD_COLLAPSE)
+		return false;
+	r->collapse = record_get64(p + RECORD_HEADER);
+	return r->collapse != 0;
+}
+
 bool
 record_read(struct record *r, uint64_t key, const void *value, size_t len)
 {
@@ -99,10 +121,13 @@ record_read(struct record *r, uint64_t key, const void *value, size_t len)
 		return false;
 	if (record_get64(p + RECORD_AT_SUM) != record_sum(key, p, len))
 		return false;
+	if (!record_read_collapse(r, p, len))
+		return false;
 	memcpy(&id_len, p + RECORD_AT_ID, sizeof(id_len));
 	memcpy(&text_len, p + RECORD_AT_TEXT, sizeof(text_len));
 	r->kind = p[RECORD_AT_KIND];
-	r->id = (const char *)p + RECORD_HEADER;
+	r->id = (const char *)p + RECORD_HEADER +
+		(r->collapse != 0 ? RECORD_COLLAPSE : 0);
 	r->id_len = le16toh(id_len);
 	r->text_len = le32toh(text_len);
 	r->text = r->id + r->id_len;

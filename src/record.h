@@ -12,11 +12,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_VERSION  1  /* of this layout, in the head */
-#define RECORD_KEY_HEAD 0  /* the key of the head; all others are above */
-#define RECORD_HEADER   32 /* bytes before the id */
+#define RECORD_VERSION  1   /* of this layout, in the head */
+#define RECORD_KEY_HEAD 0   /* the key of the head; all others are above */
+#define RECORD_HEADER   32u /* bytes before the id, */
+#define RECORD_COLLAPSE 8u  /* and of the collapse key, if there is one */
 #define RECORD_TEXT_MAX (256 << 20) /* bytes; the escapes of 16 MiB fit */
-#define RECORD_SIZE_MAX (RECORD_HEADER + 256 + RECORD_TEXT_MAX)
+#define RECORD_SIZE_MAX                                                        \
+	(RECORD_HEADER + RECORD_COLLAPSE + 256 + RECORD_TEXT_MAX)
 
 enum record_kind {
 	RECORD_HEAD = 'H',    /* one, the mid is RECORD_VERSION */
@@ -30,7 +32,8 @@ struct record {
 	size_t id_len;
 	uint64_t mid; /* of a device: the highest that it may have been given */
 	uint64_t time; /* ms since the epoch: accepted; a device: last seen */
-	const char *text; /* as message_text has it; a device has none */
+	uint64_t collapse; /* as message_collapse has it; 0: none */
+	const char *text;  /* as message_text has it; a device has none */
 	size_t text_len;
 };
 

@@ -70,6 +70,22 @@ def test_offline_messages_outlive_the_daemon(daemon, state, end):
         assert int(more) > int(mids[-1])
 
 
+@pytest.mark.parametrize("end", ["terminate", "kill9"])
+def test_the_state_comes_and_not_the_history(daemon, state, end):
+    first = daemon(STATE_DIR=state, REGISTERS=["test"])
+    for content in ("red", "green", "red again"):
+        assert http(first, "GET", "/test?key=light&content=" +
+                    content.replace(" ", "+")).answer == (200, "offline")
+    assert push(first, "test", content="other") == (200, "offline")
+    getattr(first, end)()
+    # Deleted half a second later at most: what a kill left comes together.
+    second = daemon(STATE_DIR=state, REGISTERS=["test"])
+    assert http(second, "GET", "/test?key=light&content=off").answer == (
+        200, "offline")
+    with login(second, "test") as device:
+        assert receive_all(device, 2) == ["other", "off"]
+
+
 def push_all_online(server, device):
     """One more push, which the device confirms; its mid."""
     with start_push(server, "test", "t", "online") as publisher:

@@ -368,6 +368,17 @@ test_url_and_tags(void **state)
 	assert_int_equal(status_of(target, NULL, "", 100), 413);
 }
 
+static uint64_t
+collapse_of(const char *target, const char *type, const char *body)
+{
+	struct push p;
+
+	parse(&p, target, type, body, NULL);
+	assert_int_equal(p.status, 200);
+	push_free(&p);
+	return p.collapse;
+}
+
 #define ALERT                                                                  \
 	"{\"version\":\"4\",\"groupKey\":\"k\",\"status\":\"firing\","         \
 	"\"alerts\":[{\"status\":\"firing\",\"labels\":{\"alertname\":"        \
@@ -396,6 +407,35 @@ test_manner_of_answering(void **state)
 	parse(&p, "/d?title=t&wait=0&require=ack", NULL, NULL, NULL);
 	assert_int_equal(p.status, 400);
 	push_free(&p);
+}
+
+static void
+test_collapse_key(void **state)
+{
+	/* On disk it means the same for ever. */
+	const uint64_t disk = UINT64_C(0xa650d2aef36d90ce);
+	char target[600];
+
+	(void)state;
+	assert_int_equal(collapse_of("/d?title=t", NULL, NULL), 0);
+	assert_int_equal(collapse_of("/d?title=t&key=", NULL, NULL), 0);
+	assert_int_equal(collapse_of("/d?title=t&key=disk", NULL, NULL), disk);
+	assert_int_equal(collapse_of("/d?key=x", FORM, "title=t&key=disk"),
+	    disk);
+	assert_int_equal(collapse_of("/d?key=x", JSON,
+			     "{\"title\":\"t\",\"key\":\"disk\"}"),
+	    disk);
+	assert_int_not_equal(collapse_of("/d?title=t&key=disk2", NULL, NULL),
+	    disk);
+	/* A webhook's own, unless the query names one, or none. */
+	assert_int_equal(collapse_of("/d", JSON, ALERT "}"),
+	    collapse_of("/d?title=t&key=k", NULL, NULL));
+	assert_int_equal(collapse_of("/d", JSON, ALERT ",\"key\":\"disk\"}"),
+	    collapse_of("/d?title=t&key=k", NULL, NULL));
+	assert_int_equal(collapse_of("/d?key=disk", JSON, ALERT "}"), disk);
+	assert_int_equal(collapse_of("/d?key=", JSON, ALERT "}"), 0);
+	snprintf(target, sizeof(target), "/d?title=t&key=%0513d", 0);
+	assert_int_equal(status_of(target, NULL, "", 100), 413);
 }
 
 static void
@@ -458,6 +498,7 @@ main(void)
 		cmocka_unit_test(test_binary),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_priority),
+		cmocka_unit_test(test_collapse_key),
 		cmocka_unit_test(test_url_and_tags),
 		cmocka_unit_test(test_manner_of_answering),
 		cmocka_unit_test(test_webhooks),

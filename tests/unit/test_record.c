@@ -42,6 +42,7 @@ assert_same(const struct record *a, const struct record *b)
 	assert_memory_equal(a->id, b->id, b->id_len);
 	assert_int_equal(a->mid, b->mid);
 	assert_int_equal(a->time, b->time);
+	assert_int_equal(a->collapse, b->collapse);
 	assert_int_equal(a->text_len, b->text_len);
 	if (b->text_len > 0)
 		assert_memory_equal(a->text, b->text, b->text_len);
@@ -58,13 +59,15 @@ test_what_was_written_is_read(void **state)
 	struct record head = { .kind = RECORD_HEAD,
 		.id = "",
 		.mid = RECORD_VERSION };
-	const struct record *all[] = { &message, &device, &head };
+	struct record collapsible = message;
+	const struct record *all[] = { &message, &device, &head, &collapsible };
 	struct record got;
 	uint8_t *bytes;
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < 3; i++) {
+	collapsible.collapse = UINT64_C(0x0102030405060708);
+	for (i = 0; i < 4; i++) {
 		bytes = written(all[i], KEY);
 		assert_true(record_read(&got, KEY, bytes, record_size(all[i])));
 		assert_same(&got, all[i]);
