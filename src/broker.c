@@ -152,15 +152,23 @@ broker_to(struct broker *b, struct handle h)
 }
 
 void
-broker_answer(struct broker *b, struct handle to, enum answer answer,
-    uint64_t mid)
+broker_answer_part(struct broker *b, struct handle to, uint32_t part,
+    enum answer answer, uint64_t mid)
 {
 	struct tevent_answer *ev = tevent_new(TEVENT_ANSWER, 0);
 
 	ev->to = to;
+	ev->part = part;
 	ev->answer = answer;
 	ev->mid = mid;
 	CHANNEL_SEND(broker_to(b, to), ev);
+}
+
+void
+broker_answer(struct broker *b, const struct tevent_push *push,
+    enum answer answer, uint64_t mid)
+{
+	broker_answer_part(b, push->from, push->part, answer, mid);
 }
 
 void
@@ -236,9 +244,9 @@ broker_on_push(struct broker *b, struct tevent *head)
 
 	n = table_find(b->table, ev->id, ev->id_len);
 	if (b->stopping)
-		broker_answer(b, ev->from, ANSWER_STOPPING, 0);
+		broker_answer(b, ev, ANSWER_STOPPING, 0);
 	else if (n == NULL)
-		broker_answer(b, ev->from, ANSWER_UNKNOWN, 0);
+		broker_answer(b, ev, ANSWER_UNKNOWN, 0);
 	else
 		broker_push(b, device_of_node(n), ev);
 }
@@ -248,7 +256,7 @@ broker_on_query(struct broker *b, struct tevent *head)
 {
 	struct tevent_push *ev = (struct tevent_push *)head;
 
-	broker_answer(b, ev->from,
+	broker_answer(b, ev,
 	    table_find(b->table, ev->id, ev->id_len) != NULL ? ANSWER_OK :
 							       ANSWER_UNKNOWN,
 	    0);

@@ -29,6 +29,7 @@ struct waiter {
 	struct wheel_timer timer;
 	LIST_ENTRY(waiter) link;
 	struct handle publisher;
+	uint32_t part; /* of its request */
 	struct device *device;
 	uint64_t mid;
 	uint64_t until; /* ACK_TIMEOUT is over then */
@@ -73,9 +74,13 @@ struct broker {
 /* The channel to the worker that a handle names. */
 struct channel *broker_to(struct broker *, struct handle);
 
-/* Tell a publisher. */
-void
-broker_answer(struct broker *, struct handle to, enum answer, uint64_t mid);
+/* Tell the publisher of a push, or who asked. */
+void broker_answer(struct broker *, const struct tevent_push *, enum answer,
+    uint64_t mid);
+
+/* The same, by what is remembered of it. */
+void broker_answer_part(struct broker *, struct handle to, uint32_t part,
+    enum answer, uint64_t mid);
 
 /* Remember to send what the device's window lets out, at the turn's end. */
 void broker_want_pump(struct broker *, struct device *);

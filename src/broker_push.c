@@ -31,7 +31,7 @@ broker_message_bytes(const struct device *d, const struct message *m)
 static void
 broker_answer_waiter(struct broker *b, struct waiter *w, enum answer answer)
 {
-	broker_answer(b, w->publisher, answer, w->mid);
+	broker_answer_part(b, w->publisher, w->part, answer, w->mid);
 	wheel_cancel(&b->wheel, &w->timer);
 	LIST_REMOVE(w, link);
 	free(w);
@@ -64,15 +64,16 @@ broker_refuse_waiter(struct broker *b, struct outbox_entry *e,
 }
 
 static struct waiter *
-broker_add_waiter(struct broker *b, struct device *d, struct handle publisher,
-    uint64_t mid)
+broker_add_waiter(struct broker *b, struct device *d,
+    const struct tevent_push *ev, uint64_t mid)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
 
 	if (w == NULL)
 		return NULL;
 	w->timer.kind = BROKER_TIMER_WAIT;
-	w->publisher = publisher;
+	w->publisher = ev->from;
+	w->part = ev->part;
 	w->device = d;
 	w->mid = mid;
 	w->until = b->now + (uint64_t)b->conf->ack_timeout;
@@ -118,7 +119,7 @@ broker_is_repeated(struct broker *b, struct device *d,
 	if (ev->dedup == 0 || !dedup_find(d->dedup, ev->dedup, b->now, &mid))
 		return false;
 	answer = broker_judge_repeated(b, d, outbox_find(&d->outbox, mid), ev);
-	broker_answer(b, ev->from, answer, answer <= ANSWER_OFFLINE ? mid : 0);
+	broker_answer(b, ev, answer, answer <= ANSWER_OFFLINE ? mid : 0);
 	return true;
 }
 
@@ -138,13 +139,13 @@ broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
 		max++;
 	}
 	if (bytes > room) {
-		broker_answer(b, ev->from, ANSWER_STORE_FULL, 0);
+		broker_answer(b, ev, ANSWER_STORE_FULL, 0);
 		return NULL;
 	}
 	broker_skip_lead(b, d, ev->message);
 	e = device_put(d, &ev->message, max);
 	if (e == NULL) {
-		broker_answer(b, ev->from,
+		broker_answer(b, ev,
 		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
 		return NULL;
 	}
@@ -160,9 +161,9 @@ static bool
 broker_wait(struct broker *b, struct device *d, struct outbox_entry *e,
     const struct tevent_push *ev)
 {
-	e->waiter = broker_add_waiter(b, d, ev->from, e->mid);
+	e->waiter = broker_add_waiter(b, d, ev, e->mid);
 	if (e->waiter == NULL) {
-		broker_answer(b, ev->from, ANSWER_NO_MEMORY, 0);
+		broker_answer(b, ev, ANSWER_NO_MEMORY, 0);
 		dedup_forget(d->dedup, e->mid);
 		broker_remove(b, d, e);
 		return false;
@@ -187,7 +188,7 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 	if (broker_is_repeated(b, d, ev))
 		return;
 	if (ev->require_ack && !device_is_online(d)) {
-		broker_answer(b, ev->from, ANSWER_NOT_CONFIRMED, 0);
+		broker_answer(b, ev, ANSWER_NOT_CONFIRMED, 0);
 		return;
 	}
 	e = broker_queue(b, d, ev);
@@ -195,7 +196,7 @@ broker_push(struct broker *b, struct device *d, struct tevent_push *ev)
 		return;
 	mid = e->mid;
 	if (b->to_store == NULL && (!device_is_online(d) || ev->no_wait))
-		broker_answer(b, ev->from,
+		broker_answer(b, ev,
 		    device_is_online(d) ? ANSWER_ONLINE : ANSWER_OFFLINE, mid);
 	else if (!broker_wait(b, d, e, ev))
 		return;

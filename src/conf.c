@@ -212,7 +212,7 @@ conf_parse_object(struct conf_parse *p)
 static json_t *
 conf_setting_value(const struct conf_key *key, const char *text)
 {
-	bool textual = key->type <= CONF_IDS || key->type >= CONF_PATH;
+	bool textual = key->type <= CONF_IDS || conf_key_is_text(key);
 	json_t *value;
 
 	value = json_loads(text, JSON_DECODE_ANY, NULL);

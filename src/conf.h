@@ -24,6 +24,21 @@ struct conf_list {
 	size_t count;
 };
 
+struct conf_group;
+struct hook_severity;
+
+/* See conf_object.h. */
+struct conf_groups {
+	struct conf_group *item;
+	size_t count;
+};
+
+/* See hook.h. */
+struct conf_severities {
+	struct hook_severity *item;
+	size_t count;
+};
+
 /* Times are in milliseconds. */
 struct conf {
 	struct conf_list token; /* of TOKEN and of TOKEN_FILE */
@@ -45,6 +60,8 @@ struct conf {
 	int64_t message_ttl, device_ttl; /* 0: for ever */
 	int64_t dedup_window;            /* 0: none */
 	bool collapse;
+	struct conf_groups groups;
+	struct conf_severities severities;
 	char *user; /* NULL: stay who we are */
 	char *pidfile;
 	atomic_uint refs; /* conf_ref, conf_unref */

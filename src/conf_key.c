@@ -54,6 +54,8 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "DEDUP_WINDOW", CONF_SECONDS, AT(dedup_window),
 	    120 * SECOND, 0, DAY, true },
 	{ "COLLAPSE", CONF_BOOL, AT(collapse), true, 0, 0, true },
+	{ "GROUPS", CONF_GROUPS, AT(groups), 0, 0, 0, true },
+	{ "SEVERITIES", CONF_SEVERITIES, AT(severities), 0, 0, 0, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */
@@ -152,8 +154,14 @@ conf_key_int(const struct conf_key *key, const struct conf *c)
 char **
 conf_key_path(const struct conf_key *key, const struct conf *c)
 {
-	CHECK(key->type >= CONF_PATH);
+	CHECK(conf_key_is_text(key));
 	return conf_key_place(key, c);
+}
+
+bool
+conf_key_is_text(const struct conf_key *key)
+{
+	return key->type >= CONF_PATH && key->type <= CONF_USER;
 }
 
 static bool

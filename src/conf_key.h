@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 25
+#define CONF_KEY_COUNT 27
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */
@@ -25,7 +25,9 @@ enum conf_type {
 	CONF_SECONDS, /* limits and value in milliseconds */
 	CONF_PATH,
 	CONF_PATH_OR_NULL,
-	CONF_USER /* the name of one that there is, or null */
+	CONF_USER,       /* the name of one that there is, or null */
+	CONF_GROUPS,     /* an object: a list of devices for each name */
+	CONF_SEVERITIES, /* an object: a priority for each name */
 };
 
 struct conf_key {
@@ -50,6 +52,9 @@ struct conf_list *conf_key_list(const struct conf_key *, const struct conf *);
 int64_t *conf_key_int(const struct conf_key *, const struct conf *);
 bool *conf_key_bool(const struct conf_key *, const struct conf *);
 char **conf_key_path(const struct conf_key *, const struct conf *);
+
+/* True for a type whose value is one text, or null. */
+bool conf_key_is_text(const struct conf_key *);
 
 /* True when both have the same value for the key. */
 bool conf_key_equal(const struct conf_key *, const struct conf *,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf_object.h"
 #include "conf_token.h"
 #include "privs.h"
 #include "proto.h"
@@ -32,6 +33,8 @@ static const char *const conf_value_nouns[] = {
 	[CONF_PATH] = "an absolute path",
 	[CONF_PATH_OR_NULL] = "an absolute path or null",
 	[CONF_USER] = "the name of a user or null",
+	[CONF_GROUPS] = "an object",
+	[CONF_SEVERITIES] = "an object",
 };
 
 /* Strings are never shown, nor what may be a token without its quotes. */
@@ -259,6 +262,18 @@ conf_value_set_user(char **place, const struct conf_key *key,
 		conf_fault_at(at, -1, "out of memory");
 }
 
+static void
+conf_value_set_object(struct conf *c, const struct conf_key *key,
+    const json_t *value, const struct conf_place *at)
+{
+	if (!json_is_object(value))
+		conf_value_refuse(at, -1, key, value);
+	else if (key->type == CONF_GROUPS)
+		conf_object_set_groups(&c->groups, value, at);
+	else
+		conf_object_set_severities(&c->severities, value, at);
+}
+
 void
 conf_value_set(struct conf *c, const struct conf_key *key, const json_t *value,
     const struct conf_place *at)
@@ -291,6 +306,10 @@ conf_value_set(struct conf *c, const struct conf_key *key, const json_t *value,
 		break;
 	case CONF_USER:
 		conf_value_set_user(conf_key_path(key, c), key, value, at);
+		break;
+	case CONF_GROUPS:
+	case CONF_SEVERITIES:
+		conf_value_set_object(c, key, value, at);
 		break;
 	}
 }
@@ -353,8 +372,12 @@ conf_value_free(struct conf *c, const struct conf_key *key)
 {
 	if (key->type <= CONF_IDS) {
 		conf_value_free_list(conf_key_list(key, c));
-	} else if (key->type >= CONF_PATH) {
+	} else if (conf_key_is_text(key)) {
 		free(*conf_key_path(key, c));
 		*conf_key_path(key, c) = NULL;
+	} else if (key->type == CONF_GROUPS) {
+		conf_object_free_groups(&c->groups);
+	} else if (key->type == CONF_SEVERITIES) {
+		conf_object_free_severities(&c->severities);
 	}
 }

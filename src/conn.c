@@ -14,6 +14,7 @@
 #include "check.h"
 #include "conf.h"
 #include "container.h"
+#include "fanout.h"
 #include "http.h"
 #include "log.h"
 #include "session.h"
@@ -616,6 +617,7 @@ conns_bury(struct conns *cs)
 		TAILQ_REMOVE(&cs->dead, c, list);
 		close(c->fd);
 		gauge_down(&cs->count);
+		fanout_free(&c->fanout);
 		free(c);
 	}
 	TAILQ_CONCAT(&cs->dead, &cs->dying, list);

@@ -28,6 +28,7 @@
 #define CONN_LINGER_MS 2000  /* milliseconds for a peer to hear why */
 #define CONN_LARGE_MAX 4     /* large bodies that a worker reads at a time */
 
+struct fanout;
 struct session;
 struct worker;
 
@@ -46,6 +47,7 @@ struct conn {
 	struct evhttp_connection *evcon;
 	struct bufferevent *bev;
 	struct evhttp_request *req; /* in CONN_WAITING */
+	struct fanout *fanout;      /* of a request for several devices */
 	struct evbuffer_cb_entry *input_cb, *output_cb;
 	struct session *session;      /* in CONN_SESSION */
 	bool wants_json, wants_close; /* of the request */

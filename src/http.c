@@ -11,9 +11,12 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address.h"
 #include "clock.h"
 #include "conf.h"
 #include "conn.h"
+#include "fanout.h"
+#include "http_reply.h"
 #include "log.h"
 #include "message.h"
 #include "proto.h"
@@ -28,96 +31,7 @@
 #define HTTP_WITH_BODY                                                         \
 	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |                   \
 	    EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS)
-#define HTTP_RETRY     "5" /* seconds, where trying again helps */
-#define HTTP_REPLY_MAX (PROTO_ID_MAX * 6 + 128)
-
-/* A response in the making. */
-struct http_reply {
-	int code;
-	const char *reason;
-	const char *word;  /* the one word of a plain answer */
-	const char *error; /* the sentence of a JSON answer; NULL: none */
-	uint64_t mid;      /* 0: none */
-	const char *allow; /* header, or NULL */
-	bool upgrade;      /* name the WebSocket version that we speak */
-	bool close;
-};
-
-/* What the broker's answers are to a publisher. */
-static const struct http_reply http_answers[] = {
-	[ANSWER_OK] = { .code = 200, .reason = "OK", .word = "ok" },
-	[ANSWER_ONLINE] = { .code = 200, .reason = "OK", .word = "online" },
-	[ANSWER_OFFLINE] = { .code = 200, .reason = "OK", .word = "offline" },
-	[ANSWER_UNKNOWN] = { .code = 404,
-	    .reason = "Not Found",
-	    .word = "no",
-	    .error = "no such device: it has to log in once, or be listed in "
-		     "REGISTERS; the message was dropped" },
-	[ANSWER_QUEUE_FULL] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the device's queue is full; try again when it has been "
-		     "connected" },
-	[ANSWER_STOPPING] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the server is shutting down; try again" },
-	[ANSWER_NO_MEMORY] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the server is short of memory; try again later" },
-	[ANSWER_STORE_FULL] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the messages that wait take all the room that MAX_STORE "
-		     "gives them; try again when devices have been connected" },
-	[ANSWER_NOT_CONFIRMED] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "no device has confirmed the message, which was dropped; "
-		     "try again" },
-	[ANSWER_REPEATED] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the same notification is being pushed at this moment; "
-		     "try again" },
-	[ANSWER_NOT_KEPT] = { .code = 503,
-	    .reason = "Service Unavailable",
-	    .word = "no",
-	    .error = "the message cannot be written to disk now; try again "
-		     "later" },
-};
-
-static const char *
-http_reason(int code)
-{
-	switch (code) {
-	case 200:
-		return "OK";
-	case 204:
-		return "No Content";
-	case 400:
-		return "Bad Request";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 413:
-		return "Content Too Large";
-	case 415:
-		return "Unsupported Media Type";
-	case 417:
-		return "Expectation Failed";
-	case 426:
-		return "Upgrade Required";
-	case 431:
-		return "Request Header Fields Too Large";
-	case 503:
-		return "Service Unavailable";
-	default:
-		return "Error";
-	}
-}
+#define HTTP_RETRY "5" /* seconds, where trying again helps */
 
 /* True when one of a list of comma-separated values is TOKEN (RFC 9110 5.6.1). */
 static bool
@@ -187,34 +101,17 @@ http_scan_head(struct evhttp_request *req, struct http_head *h)
 	}
 }
 
-/* Write the JSON answer to OUT of HTTP_REPLY_MAX bytes; returns its length. */
-static size_t
-http_print_json(char *out, struct evhttp_request *req,
+static void
+http_print_json(struct evbuffer *body, struct evhttp_request *req,
     const struct http_reply *r)
 {
-	char id[PROTO_ID_MAX + 1], escaped[PROTO_ID_MAX * 6 + 1];
+	char id[PROTO_ID_MAX + 1];
 	size_t len = 0;
-	int n;
 
-	if (r->error != NULL) {
-		n = snprintf(out, HTTP_REPLY_MAX,
-		    "{\"status\": \"%s\", \"error\": \"%s\"}", r->word,
-		    r->error);
-		return (size_t)n;
-	}
 	if (push_parse_id(evhttp_request_get_uri(req), id, &len) != NULL)
 		len = 0;
-	len = message_escape(escaped, id, len);
-	escaped[len] = '\0';
-	if (r->mid == 0)
-		n = snprintf(out, HTTP_REPLY_MAX, "{\"status\": \"%s\"}",
-		    r->word);
-	else
-		n = snprintf(out, HTTP_REPLY_MAX,
-		    "{\"status\": \"%s\", \"device\": \"%s\", "
-		    "\"mid\": \"%llu\"}",
-		    r->word, escaped, (unsigned long long)r->mid);
-	return (size_t)n;
+	/* Without memory it is cut; its length is what there is. */
+	(void)http_reply_print_json(body, r, id, len);
 }
 
 static void
@@ -223,23 +120,19 @@ http_add_body(struct conn *c, const struct http_reply *r)
 	struct evhttp_request *req = c->req;
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
 	struct evbuffer *body = evhttp_request_get_output_buffer(req);
-	char json[HTTP_REPLY_MAX], digits[24];
-	size_t len;
+	const char *type = c->wants_json ? "application/json" : "text/plain";
+	char digits[24];
 
 	if (r->word == NULL ||
 	    evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
 		return;
-	if (c->wants_json) {
-		len = http_print_json(json, req, r);
-		evhttp_add_header(headers, "Content-Type", "application/json");
-		evbuffer_add(body, json, len);
-	} else {
-		len = strlen(r->word);
-		evhttp_add_header(headers, "Content-Type", "text/plain");
-		evbuffer_add(body, r->word, len);
-	}
+	if (c->wants_json)
+		http_print_json(body, req, r);
+	else
+		evbuffer_add(body, r->word, strlen(r->word));
+	evhttp_add_header(headers, "Content-Type", type);
 	/* evhttp would leave it out in HTTP/1.0, as nginx speaks it. */
-	snprintf(digits, sizeof(digits), "%zu", len);
+	snprintf(digits, sizeof(digits), "%zu", evbuffer_get_length(body));
 	evhttp_add_header(headers, "Content-Length", digits);
 }
 
@@ -288,7 +181,7 @@ static void
 http_refuse(struct conn *c, int code, const char *error)
 {
 	struct http_reply r = { .code = code,
-		.reason = http_reason(code),
+		.reason = http_reply_reason(code),
 		.word = "no",
 		.error = error };
 
@@ -300,7 +193,7 @@ static void
 http_refuse_and_close(struct conn *c, int code, const char *error)
 {
 	struct http_reply r = { .code = code,
-		.reason = http_reason(code),
+		.reason = http_reply_reason(code),
 		.word = "no",
 		.error = error,
 		.close = true };
@@ -313,7 +206,7 @@ static void
 http_refuse_method(struct conn *c, const char *allow)
 {
 	struct http_reply r = { .code = 405,
-		.reason = http_reason(405),
+		.reason = http_reply_reason(405),
 		.word = "no",
 		.error = "this method is not allowed here",
 		.allow = allow };
@@ -323,43 +216,130 @@ http_refuse_method(struct conn *c, const char *allow)
 	http_reply(c, &r);
 }
 
-void
-http_answer(struct conn *c, enum answer answer, uint64_t mid)
+/* What a request asks of the broker for one device. */
+static struct tevent_push *
+http_new_event(struct conn *c, enum tevent_type type, const char *id,
+    size_t len)
 {
-	struct http_reply r = http_answers[answer];
-
-	if (c->state != CONN_WAITING)
-		return;
-	r.mid = mid;
-	http_reply(c, &r);
-}
-
-/* Ask the broker whether there is such a device. */
-static void
-http_send_query(struct conn *c, const char *id, size_t len)
-{
-	struct tevent_push *ev = tevent_new(TEVENT_QUERY, len);
+	struct tevent_push *ev = tevent_new(type, len);
 
 	ev->from = conn_handle(c);
 	ev->id_len = len;
 	memcpy(ev->id, id, len);
+	return ev;
+}
+
+/* Send the parts of a fan-out that wait; AGAIN: a second time. */
+static void
+http_send_parts(struct conn *c, bool no_wait, bool again)
+{
+	struct fanout *f = c->fanout;
+	enum tevent_type type = f->message == NULL ? TEVENT_QUERY : TEVENT_PUSH;
+	struct tevent_push *ev;
+	size_t i;
+
+	for (i = 0; i < f->to->count; i++) {
+		if (!f->part[i].waits)
+			continue;
+		ev = http_new_event(c, type, f->to->item[i].id,
+		    f->to->item[i].len);
+		ev->part = (uint32_t)i;
+		if (f->message != NULL)
+			ev->message = message_ref(f->message);
+		ev->dedup = f->dedup;
+		ev->no_wait = no_wait || again;
+		ev->require_ack = f->require_ack && !again;
+		WORKER_TELL_BROKER(c->conns->worker, ev);
+	}
+}
+
+/* A part of a fan-out is answered: the last one answers the request. */
+static void
+http_answer_part(struct conn *c, uint32_t part, enum answer answer,
+    uint64_t mid)
+{
+	struct http_reply r;
+	struct fanout *f = c->fanout;
+
+	if (!fanout_answer(f, part, answer, mid))
+		return;
+	if (fanout_again(f) > 0) {
+		http_send_parts(c, true, true);
+		return;
+	}
+	r = *http_reply_of(fanout_judge(f));
+	r.several = f;
+	http_reply(c, &r);
+	fanout_free(&c->fanout);
+}
+
+void
+http_answer(struct conn *c, uint32_t part, enum answer answer, uint64_t mid)
+{
+	struct http_reply r = *http_reply_of(answer);
+
+	if (c->state != CONN_WAITING)
+		return;
+	if (c->fanout != NULL) {
+		http_answer_part(c, part, answer, mid);
+		return;
+	}
+	r.mid = mid;
+	http_reply(c, &r);
+}
+
+/* Ask the broker whether there are such devices. */
+static void
+http_send_query(struct conn *c, struct push_to *t)
+{
+	struct tevent_push *ev;
+
+	if (t->several != NULL) {
+		c->fanout = fanout_new(&t->several, NULL);
+		if (c->fanout == NULL) {
+			http_reply(c, http_reply_of(ANSWER_NO_MEMORY));
+			return;
+		}
+		conn_wait(c);
+		http_send_parts(c, false, false);
+		return;
+	}
+	ev = http_new_event(c, TEVENT_QUERY, t->id, t->id_len);
 	conn_wait(c);
 	WORKER_TELL_BROKER(c->conns->worker, ev);
 }
 
+/* Hand a push for several devices to the broker; gives the message back. */
+static void
+http_send_fanout(struct conn *c, struct push *p, struct message **message)
+{
+	c->fanout = fanout_new(&p->to.several, *message);
+	message_unref(message);
+	if (c->fanout == NULL) {
+		http_reply(c, http_reply_of(ANSWER_NO_MEMORY));
+		return;
+	}
+	c->fanout->dedup = p->dedup;
+	c->fanout->require_ack = p->require_ack;
+	conn_wait(c);
+	http_send_parts(c, p->no_wait, false);
+}
+
 /* Hand a push to the broker; the message moves into the event. */
 static void
-http_send_push(struct conn *c, const struct push *p, struct message *message)
+http_send_push(struct conn *c, struct push *p, struct message *message)
 {
-	struct tevent_push *ev = tevent_new(TEVENT_PUSH, p->id_len);
+	struct tevent_push *ev;
 
-	ev->from = conn_handle(c);
+	if (p->to.several != NULL) {
+		http_send_fanout(c, p, &message);
+		return;
+	}
+	ev = http_new_event(c, TEVENT_PUSH, p->to.id, p->to.id_len);
 	ev->message = message;
 	ev->dedup = p->dedup;
 	ev->no_wait = p->no_wait;
 	ev->require_ack = p->require_ack;
-	ev->id_len = p->id_len;
-	memcpy(ev->id, p->id, p->id_len);
 	conn_wait(c);
 	WORKER_TELL_BROKER(c->conns->worker, ev);
 }
@@ -383,6 +363,13 @@ http_make_message(const struct push *p, uint64_t now)
 	return message_make(&parts, now);
 }
 
+/* For want of memory trying again helps. */
+static void
+http_refuse_push(struct conn *c, int status, const char *error)
+{
+	http_refuse(c, status == 500 ? 503 : status, error);
+}
+
 static void
 http_on_push(struct conn *c, const struct http_head *head)
 {
@@ -395,6 +382,9 @@ http_on_push(struct conn *c, const struct http_head *head)
 		.priority = head->priority,
 		.max_message = (size_t)conf->max_message,
 		.max_webhook = (size_t)conf->max_webhook,
+		.severities = conf->severities.item,
+		.severity_count = conf->severities.count,
+		.groups = &conf->groups,
 	};
 	struct message *m = NULL;
 	uint64_t now = clock_real_ms();
@@ -416,10 +406,8 @@ http_on_push(struct conn *c, const struct http_head *head)
 			http_refuse(c, 503, "the server is short of memory");
 		else
 			http_send_push(c, &p, m);
-	} else if (p.status == 500) {
-		http_refuse(c, 503, p.error);
 	} else {
-		http_refuse(c, p.status, p.error);
+		http_refuse_push(c, p.status, p.error);
 	}
 	push_free(&p);
 }
@@ -427,22 +415,24 @@ http_on_push(struct conn *c, const struct http_head *head)
 static void
 http_on_head(struct conn *c)
 {
-	char id[PROTO_ID_MAX + 1];
+	const struct conf *conf = worker_conf(c->conns->worker);
+	struct push_to t;
 	const char *fault;
-	size_t len;
 
-	fault = push_parse_id(evhttp_request_get_uri(c->req), id, &len);
+	fault =
+	    push_parse_to(evhttp_request_get_uri(c->req), &conf->groups, &t);
 	if (fault != NULL)
-		http_refuse(c, 404, fault);
+		http_refuse_push(c, push_to_status(fault), fault);
 	else
-		http_send_query(c, id, len);
+		http_send_query(c, &t);
+	push_to_free(&t);
 }
 
 static void
 http_on_options(struct conn *c, const char *allow)
 {
 	struct http_reply r = { .code = 204,
-		.reason = http_reason(204),
+		.reason = http_reply_reason(204),
 		.allow = allow };
 
 	http_reply(c, &r);
@@ -463,11 +453,11 @@ http_on_page(struct conn *c, const char *path)
 	else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
 		http_refuse_method(c, HTTP_ALLOW_PAGE);
 	else if (len == 5 && worker_is_stopping(c->conns->worker))
-		http_reply(c, &http_answers[ANSWER_STOPPING]);
+		http_reply(c, http_reply_of(ANSWER_STOPPING));
 	else if (len == 5 && worker_store_fails(c->conns->worker))
-		http_reply(c, &http_answers[ANSWER_NOT_KEPT]);
+		http_reply(c, http_reply_of(ANSWER_NOT_KEPT));
 	else
-		http_reply(c, &http_answers[ANSWER_OK]);
+		http_reply(c, http_reply_of(ANSWER_OK));
 }
 
 /*
@@ -512,7 +502,7 @@ static void
 http_on_websocket(struct conn *c, const struct http_head *head)
 {
 	struct http_reply wrong_version = { .code = 426,
-		.reason = http_reason(426),
+		.reason = http_reply_reason(426),
 		.word = "no",
 		.error = "this server speaks version 13 of the protocol",
 		.upgrade = true };
@@ -523,9 +513,9 @@ http_on_websocket(struct conn *c, const struct http_head *head)
 		http_refuse(c, 400,
 		    "Sec-WebSocket-Key is not 16 bytes of base64");
 	else if (worker_is_stopping(c->conns->worker))
-		http_reply(c, &http_answers[ANSWER_STOPPING]);
+		http_reply(c, http_reply_of(ANSWER_STOPPING));
 	else if (session_open(c) == -1)
-		http_reply(c, &http_answers[ANSWER_NO_MEMORY]);
+		http_reply(c, http_reply_of(ANSWER_NO_MEMORY));
 	else
 		http_switch_protocols(c, head->key);
 }
@@ -677,7 +667,7 @@ http_replace_page(struct conn *c)
 	    "Content-Type: text/plain\r\n"
 	    "Content-Length: 2\r\n"
 	    "Connection: close\r\n\r\nno",
-	    code, http_reason(code));
+	    code, http_reply_reason(code));
 }
 
 void

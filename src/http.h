@@ -26,8 +26,12 @@ ev_ssize_t http_body_max(const struct conf *);
 /* From here on a body is large: few are read at a time. */
 ev_ssize_t http_body_large(const struct conf *);
 
-/* Answer the request that waits on a connection. */
-void http_answer(struct conn *, enum answer, uint64_t mid);
+/*
+ * Answer the request that waits on a connection, or its part PART if it is for
+ * several devices.
+ */
+void
+http_answer(struct conn *, uint32_t part, enum answer answer, uint64_t mid);
 
 /*
  * evhttp has turned the peer away with a page of its own: send ours in its

@@ -120,6 +120,7 @@ int
 jsontext_member_line(const char *text, size_t len, size_t n, long index)
 {
 	struct jsontext j = { text, text + len, 1 };
+	bool object;
 
 	jsontext_skip_mark(&j); /* the opening brace */
 	for (; n > 0 && j.at < j.end; n--) {
@@ -132,9 +133,14 @@ jsontext_member_line(const char *text, size_t len, size_t n, long index)
 		return j.line;
 	jsontext_skip_value(&j);
 	jsontext_skip_mark(&j); /* the colon */
+	object = jsontext_is_one_of(&j, "{");
 	jsontext_skip_mark(&j); /* the opening bracket */
 	for (; index > 0 && j.at < j.end; index--) {
 		jsontext_skip_value(&j);
+		if (object) {
+			jsontext_skip_mark(&j); /* the colon */
+			jsontext_skip_value(&j);
+		}
 		jsontext_skip_mark(&j);
 	}
 	return j.line;

@@ -16,8 +16,8 @@
 void jsontext_blank_comments(char *, size_t len);
 
 /*
- * The line, from 1, on which element INDEX of the array that is the value of
- * the N-th member (from 0) begins, in the valid JSON text of an object; with
+ * The line, from 1, on which element INDEX of the array, or member INDEX of the
+ * object, that is the value of the N-th member (from 0) begins, in the valid JSON text of an object; with
  * INDEX -1 the line of the member's key.  Counts from the start of the text.
  */
 int jsontext_member_line(const char *, size_t len, size_t n, long index);

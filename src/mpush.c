@@ -17,7 +17,7 @@ static const struct {
 	{ "listen", mpush_listen,
 	    "[-jqv] [-k seconds] [-n count] [-T file] [-u url] device" },
 	{ "send", mpush_send,
-	    "[-q] [-t title] [-u url] [-w seconds] device [text | -]" },
+	    "[-1q] [-t title] [-u url] [-w seconds] device [text | -]" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -24,6 +24,7 @@ struct send {
 	struct mpush_url server;
 	const char *title, *device;
 	bool quiet;
+	bool one; /* commas and @ are part of the device's id */
 	int wait;
 	struct event_base *base;
 	int status;
@@ -101,6 +102,22 @@ send_judge(const char *status)
 	return MPUSH_EXIT_FAULT;
 }
 
+/* Of several devices, say which ones have not got it, and why. */
+static void
+send_show_failures(const json_t *devices)
+{
+	const char *error, *id;
+	json_t *device;
+	size_t i;
+
+	json_array_foreach (devices, i, device) {
+		id = json_string_value(json_object_get(device, "device"));
+		error = json_string_value(json_object_get(device, "error"));
+		if (id != NULL && error != NULL)
+			warnx("%s: %s", id, error);
+	}
+}
+
 static int
 send_read_answer(const struct send *s, struct evbuffer *in, int code)
 {
@@ -119,7 +136,9 @@ send_read_answer(const struct send *s, struct evbuffer *in, int code)
 		warnx("this is not an mpushd: HTTP status %d", code);
 	else if (!s->quiet)
 		puts(word);
-	if (error != NULL)
+	if (json_object_get(answer, "devices") != NULL)
+		send_show_failures(json_object_get(answer, "devices"));
+	else if (error != NULL)
 		warnx("%s", error);
 	json_decref(answer);
 	return status;
@@ -155,6 +174,39 @@ send_add_headers(struct evhttp_request *req, const struct mpush_url *server)
 	evhttp_add_header(headers, "Connection", "close");
 }
 
+/*
+ * The path that names the devices: "a,b,@group", but for the commas and a
+ * group's @ percent-encoded.  The caller frees it.
+ */
+static char *
+send_make_path(const struct send *s)
+{
+	struct evbuffer *out = evbuffer_new();
+	const char *part = s->device;
+	size_t len, at;
+	char *encoded, *path;
+
+	do {
+		len = s->one ? strlen(part) : strcspn(part, ",");
+		at = !s->one && len > 0 && part[0] == '@';
+		encoded = len > at ? evhttp_uriencode(part + at,
+					 (ev_ssize_t)(len - at), 0) :
+				     strdup("");
+		if (out == NULL || encoded == NULL ||
+		    evbuffer_add_printf(out, "%s%s", at ? "@" : "", encoded) ==
+			-1)
+			errx(MPUSH_EXIT_FAULT, "out of memory");
+		free(encoded);
+		part += len;
+		if (*part == ',')
+			evbuffer_add(out, ",", 1);
+	} while (*part++ == ',');
+	evbuffer_add(out, "", 1);
+	path = strdup((const char *)evbuffer_pullup(out, -1));
+	evbuffer_free(out);
+	return path;
+}
+
 /* Make the request and wait for its answer. */
 static void
 send_exchange(struct send *s, const char *body)
@@ -168,7 +220,7 @@ send_exchange(struct send *s, const char *body)
 	conn = evhttp_connection_base_new(s->base, NULL, s->server.host,
 	    s->server.port);
 	req = evhttp_request_new(send_on_answer, s);
-	id = evhttp_uriencode(s->device, -1, 0);
+	id = send_make_path(s);
 	if (conn == NULL || req == NULL || id == NULL ||
 	    asprintf(&target, "%s/%s", s->server.path, id) == -1)
 		errx(MPUSH_EXIT_FAULT, "out of memory");
@@ -191,8 +243,11 @@ send_parse(struct send *s, int argc, char **argv)
 	const char *url = NULL, *fault;
 	int c;
 
-	while ((c = getopt(argc, argv, "qt:u:w:")) != -1) {
+	while ((c = getopt(argc, argv, "1qt:u:w:")) != -1) {
 		switch (c) {
+		case '1':
+			s->one = true;
+			break;
 		case 'q':
 			s->quiet = true;
 			break;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "address.h"
 #include "fields.h"
 #include "hook.h"
 #include "jsonbody.h"
@@ -149,6 +150,34 @@ push_parse_id(const char *target, char id[PROTO_ID_MAX + 1], size_t *len)
 	return fault != NULL ? fault : push_decode_id(&t, id, len);
 }
 
+const char *
+push_parse_to(const char *target, const struct conf_groups *groups,
+    struct push_to *to)
+{
+	struct push_target t;
+	const char *fault;
+
+	memset(to, 0, sizeof(*to));
+	fault = push_split_target(target, &t);
+	if (fault != NULL)
+		return fault;
+	if (address_is_list(t.path, t.path_len, groups))
+		return address_parse(t.path, t.path_len, groups, &to->several);
+	return push_decode_id(&t, to->id, &to->id_len);
+}
+
+int
+push_to_status(const char *fault)
+{
+	return fault == ADDRESS_NO_MEMORY ? 500 : 404;
+}
+
+void
+push_to_free(struct push_to *to)
+{
+	address_free(&to->several);
+}
+
 static int
 push_fail(struct push *p, int status, const char *error)
 {
@@ -214,7 +243,9 @@ push_render_hook(const struct push_request *r, const struct push_target *t,
     json_t *root, struct fields *fs, struct push *p)
 {
 	struct fields query = { .title = { NULL, 0 } };
-	struct hook_options options = { .max_bytes = r->max_message };
+	struct hook_options options = { .max_bytes = r->max_message,
+		.severities = r->severities,
+		.severity_count = r->severity_count };
 	struct hook_result h;
 	int result = -1;
 
@@ -385,13 +416,12 @@ push_parse(const struct push_request *r, struct push *p)
 	memset(p, 0, sizeof(*p));
 	p->status = 200;
 	p->shape = "none";
-	fault = push_split_target(r->target, &t);
-	if (fault == NULL)
-		fault = push_decode_id(&t, p->id, &p->id_len);
+	fault = push_parse_to(r->target, r->groups, &p->to);
 	if (fault != NULL) {
-		push_fail(p, 404, fault);
+		push_fail(p, push_to_status(fault), fault);
 		return;
 	}
+	(void)push_split_target(r->target, &t);
 	if (push_read_body(r, &t, &fs, p) == -1 ||
 	    push_read_rest(r, &t, &fs, p) == -1 ||
 	    push_check_size(&fs, r->max_message, p) == -1 ||
@@ -419,6 +449,7 @@ push_free(struct push *p)
 	free(p->content);
 	free(p->url);
 	free(p->tags);
+	push_to_free(&p->to);
 	p->title = p->content = p->url = p->tags = NULL;
 	p->title_len = p->content_len = p->url_len = p->tags_len = 0;
 }

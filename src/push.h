@@ -17,6 +17,10 @@
 
 #include "proto.h"
 
+struct address_list;
+struct conf_groups;
+struct hook_severity;
+
 #define PUSH_URL_MAX  2048 /* bytes */
 #define PUSH_TAGS_MAX 255
 #define PUSH_KEY_MAX  512
@@ -31,14 +35,23 @@ struct push_request {
 	size_t body_len;
 	size_t max_message; /* bytes */
 	size_t max_webhook; /* bytes; of a JSON body that is one */
+	const struct hook_severity *severities; /* see hook.h */
+	size_t severity_count;
+	const struct conf_groups *groups; /* NULL: none */
+};
+
+/* The device, or the devices, that a request target names. */
+struct push_to {
+	struct address_list *several; /* owned; NULL: one, and its id is */
+	char id[PROTO_ID_MAX + 1];    /* NUL-terminated too */
+	size_t id_len;
 };
 
 /* The outcome.  push_free frees what it owns. */
 struct push {
-	int status;                /* 200, or 400, 404, 413, 415, 500 */
-	const char *error;         /* static sentence when status is not 200 */
-	char id[PROTO_ID_MAX + 1]; /* NUL-terminated too */
-	size_t id_len;
+	int status;        /* 200, or 400, 404, 413, 415, 500 */
+	const char *error; /* static sentence when status is not 200 */
+	struct push_to to;
 	char *title,
 	    *content; /* owned; valid UTF-8, no U+0000; NULL unless status is 200 */
 	size_t title_len, content_len;
@@ -60,6 +73,19 @@ struct push {
  */
 const char *
 push_parse_id(const char *target, char id[PROTO_ID_MAX + 1], size_t *len);
+
+/*
+ * The same for a target that may name several devices and groups (address.h).
+ * push_to_free frees what *TO owns, whatever the outcome.
+ */
+const char *push_parse_to(const char *target, const struct conf_groups *,
+    struct push_to *to);
+
+/* The status for what push_parse_to returned: 404, or 500 for want of memory. */
+int push_to_status(const char *fault);
+
+/* Free what TO owns. */
+void push_to_free(struct push_to *to);
 
 /* Decode a request into *P, which the caller frees with push_free whatever the outcome.  500 with an error when memory is short. */
 void push_parse(const struct push_request *, struct push *p);

@@ -83,6 +83,7 @@ struct tevent_accept {
 struct tevent_push {
 	struct tevent head;
 	struct handle from;      /* the publisher's connection */
+	uint32_t part;           /* of its request; comes back */
 	struct message *message; /* one reference; NULL in a QUERY */
 	uint64_t dedup;          /* see struct push */
 	bool no_wait;            /* answer as soon as it is kept */
@@ -108,6 +109,7 @@ enum answer {
 struct tevent_answer {
 	struct tevent head;
 	struct handle to;
+	uint32_t part;
 	enum answer answer;
 	uint64_t mid; /* 0 when none was given */
 };

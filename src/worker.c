@@ -377,7 +377,7 @@ worker_on_answer(struct worker *w, struct tevent *head)
 	struct conn *c = conns_get(&w->conns, ev->to);
 
 	if (c != NULL)
-		http_answer(c, ev->answer, ev->mid);
+		http_answer(c, ev->part, ev->answer, ev->mid);
 }
 
 /* The session that a handle names, if it is still one. */

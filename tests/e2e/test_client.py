@@ -221,6 +221,21 @@ def test_send_reaches_any_device(send, daemon, name):
         assert device.recv_message()["content"] == "C"
 
 
+def test_send_reaches_several_devices_and_groups(send, daemon):
+    d = daemon(REGISTERS=["a", "b c", "x,@y"], GROUPS={"b&c": ["b c"]})
+    assert send(d, "a,@b&c", "1") == (OFFLINE, "offline\n", "")
+    status, out, err = send(d, "nobody,a,@none", "2")
+    assert (status, out) == (NO, "no\n")
+    first, second = err.splitlines()
+    assert first.startswith("mpush: nobody: no such device")
+    assert second.startswith("mpush: @none: no such device")
+    assert send(d, "-1", "x,@y", "3") == (OFFLINE, "offline\n", "")
+    for device, contents in (("a", "12"), ("b c", "1"), ("x,@y", "3")):
+        with login(d, device) as c:
+            assert [m["content"] for m in
+                    c.recv_messages(len(contents))] == list(contents)
+
+
 def test_send_takes_the_server_from_the_environment(mpush, patient):
     client = mpush("send", "test", "C", env={
         "MPUSH_URL": url(patient.http_address)})

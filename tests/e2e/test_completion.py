@@ -34,7 +34,7 @@ def usage(command):
 
 def letters(text):
     """The options in a usage: [-ab] [-c value]."""
-    found = re.findall(r"\[-([A-Za-z]+)", text)
+    found = re.findall(r"\[-([0-9A-Za-z]+)", text)
     return sorted({f"-{x}" for group in found for x in group})
 
 

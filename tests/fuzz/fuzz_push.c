@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "check.h"
+#include "conf_object.h"
 #include "utf8.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -40,11 +42,36 @@ take_line(const uint8_t **data, size_t *len)
 	return line;
 }
 
+static char group_name[] = "g", member_a[] = "a", member_b[] = "b,";
+static char *members[] = { member_a, member_b };
+static struct conf_group group = { group_name, { members, 2 } };
+static const struct conf_groups groups = { &group, 1 };
+
 static void
 check_text(const char *text, size_t len)
 {
 	CHECK(text != NULL && text[len] == '\0');
 	CHECK(utf8_valid(text, len) && memchr(text, '\0', len) == NULL);
+}
+
+static void
+check_id(const char *id, size_t len)
+{
+	CHECK(proto_id_fault(id, len) == NULL && id[len] == '\0');
+}
+
+static void
+check_to(const struct push_to *to)
+{
+	size_t i;
+
+	if (to->several == NULL) {
+		check_id(to->id, to->id_len);
+		return;
+	}
+	CHECK(to->several->count > 0 && to->several->count <= ADDRESS_MAX);
+	for (i = 0; i < to->several->count; i++)
+		check_id(to->several->item[i].id, to->several->item[i].len);
 }
 
 static void
@@ -58,8 +85,7 @@ check_push(const struct push_request *r, const struct push *p)
 		return;
 	}
 	CHECK(p->error == NULL);
-	CHECK(proto_id_fault(p->id, p->id_len) == NULL);
-	CHECK(p->id[p->id_len] == '\0');
+	check_to(&p->to);
 	check_text(p->title, p->title_len);
 	check_text(p->content, p->content_len);
 	CHECK(p->title_len + p->content_len > 0);
@@ -69,9 +95,10 @@ check_push(const struct push_request *r, const struct push *p)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	struct push_request r = { .max_webhook = 2000 };
+	struct push_request r = { .max_webhook = 2000, .groups = &groups };
 	char id[PROTO_ID_MAX + 1], *target, *title, *body;
 	const char *fault;
+	struct push_to to;
 	struct push p;
 	size_t id_len;
 
@@ -92,9 +119,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	r.body_len = len;
 	push_parse(&r, &p);
 	check_push(&r, &p);
-	fault = push_parse_id(target, id, &id_len);
+	fault = push_parse_to(target, r.groups, &to);
 	CHECK((fault != NULL) == (p.status == 404));
-	CHECK(id_len == p.id_len && memcmp(id, p.id, id_len + 1) == 0);
+	if (fault == NULL && to.several == NULL) {
+		fault = push_parse_id(target, id, &id_len);
+		CHECK(fault == NULL && id_len == p.to.id_len);
+		CHECK(memcmp(id, p.to.id, id_len + 1) == 0);
+	}
+	push_to_free(&to);
 	push_free(&p);
 	free(body);
 	free(title);

@@ -132,8 +132,8 @@ check_row(const struct row *row)
 	assert_int_equal(p.status, row->status);
 	if (p.status == 200) {
 		assert_null(p.error);
-		assert_string_equal(p.id, "d");
-		assert_int_equal(p.id_len, 1);
+		assert_string_equal(p.to.id, "d");
+		assert_int_equal(p.to.id_len, 1);
 		assert_string_equal(p.title, row->title);
 		assert_int_equal(p.title_len, strlen(row->title));
 		assert_string_equal(p.content, row->content);
