@@ -159,7 +159,8 @@ conf_parse_members(struct conf_parse *p, json_t *root)
 	json_object_foreach (root, name, value) {
 		at.key = name;
 		key = conf_place_key(p, &at);
-		if (key != NULL)
+		if (key != NULL &&
+		    !(p->src->elsewhere && key->type == CONF_USER))
 			conf_value_set(p->conf, key, value, &at);
 		at.member++;
 	}
@@ -303,7 +304,8 @@ conf_parse_check_whole(struct conf_parse *p)
 	const struct conf_key *ids = conf_key_find("REGISTERS");
 	const struct conf *c = p->conf;
 
-	conf_parse_tokens(p);
+	if (!p->src->elsewhere)
+		conf_parse_tokens(p);
 	if (c->registers.count > (size_t)c->max_devices)
 		conf_fault_at(&p->set[ids - conf_keys], -1,
 		    "%zu devices are more than MAX_DEVICES, %lld",

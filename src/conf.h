@@ -25,6 +25,7 @@ struct conf_list {
 };
 
 struct conf_group;
+struct conf_template;
 struct hook_severity;
 
 /* See conf_object.h. */
@@ -36,6 +37,12 @@ struct conf_groups {
 /* See hook.h. */
 struct conf_severities {
 	struct hook_severity *item;
+	size_t count;
+};
+
+/* See conf_template.h. */
+struct conf_templates {
+	struct conf_template *item;
 	size_t count;
 };
 
@@ -62,6 +69,7 @@ struct conf {
 	bool collapse;
 	struct conf_groups groups;
 	struct conf_severities severities;
+	struct conf_templates templates;
 	char *user; /* NULL: stay who we are */
 	char *pidfile;
 	atomic_uint refs; /* conf_ref, conf_unref */
@@ -71,6 +79,7 @@ struct conf {
 struct conf_source {
 	const char *file;      /* NULL: built-in defaults */
 	bool optional;         /* the file may be absent */
+	bool elsewhere;        /* ask neither for tokens nor for the user */
 	char *const *settings; /* KEY=VALUE of each -o, in order */
 	size_t setting_count;
 	/*

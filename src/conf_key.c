@@ -56,6 +56,7 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "COLLAPSE", CONF_BOOL, AT(collapse), true, 0, 0, true },
 	{ "GROUPS", CONF_GROUPS, AT(groups), 0, 0, 0, true },
 	{ "SEVERITIES", CONF_SEVERITIES, AT(severities), 0, 0, 0, true },
+	{ "TEMPLATES", CONF_TEMPLATES, AT(templates), 0, 0, 0, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 27
+#define CONF_KEY_COUNT 28
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */
@@ -28,6 +28,7 @@ enum conf_type {
 	CONF_USER,       /* the name of one that there is, or null */
 	CONF_GROUPS,     /* an object: a list of devices for each name */
 	CONF_SEVERITIES, /* an object: a priority for each name */
+	CONF_TEMPLATES   /* an object of objects */
 };
 
 struct conf_key {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "conf_object.h"
+#include "conf_template.h"
 #include "conf_token.h"
 #include "privs.h"
 #include "proto.h"
@@ -35,6 +36,7 @@ static const char *const conf_value_nouns[] = {
 	[CONF_USER] = "the name of a user or null",
 	[CONF_GROUPS] = "an object",
 	[CONF_SEVERITIES] = "an object",
+	[CONF_TEMPLATES] = "an object",
 };
 
 /* Strings are never shown, nor what may be a token without its quotes. */
@@ -270,6 +272,8 @@ conf_value_set_object(struct conf *c, const struct conf_key *key,
 		conf_value_refuse(at, -1, key, value);
 	else if (key->type == CONF_GROUPS)
 		conf_object_set_groups(&c->groups, value, at);
+	else if (key->type == CONF_TEMPLATES)
+		conf_template_set(&c->templates, value, at);
 	else
 		conf_object_set_severities(&c->severities, value, at);
 }
@@ -309,6 +313,7 @@ conf_value_set(struct conf *c, const struct conf_key *key, const json_t *value,
 		break;
 	case CONF_GROUPS:
 	case CONF_SEVERITIES:
+	case CONF_TEMPLATES:
 		conf_value_set_object(c, key, value, at);
 		break;
 	}
@@ -379,5 +384,7 @@ conf_value_free(struct conf *c, const struct conf_key *key)
 		conf_object_free_groups(&c->groups);
 	} else if (key->type == CONF_SEVERITIES) {
 		conf_object_free_severities(&c->severities);
+	} else if (key->type == CONF_TEMPLATES) {
+		conf_template_free(&c->templates);
 	}
 }

@@ -26,6 +26,7 @@ fields_find(struct fields *fs, const char *name, size_t len)
 		{ "tags", offsetof(struct fields, tags) },
 		{ "key", offsetof(struct fields, key) },
 		{ "wait", offsetof(struct fields, wait) },
+		{ "template", offsetof(struct fields, template) },
 		{ "require", offsetof(struct fields, require) },
 	};
 	struct field *f = NULL;

@@ -19,6 +19,7 @@ struct field {
 struct fields {
 	struct field title, content, priority, url, tags, key;
 	struct field wait, require; /* how to answer */
+	struct field template;      /* counts in the query only */
 };
 
 /*

@@ -127,6 +127,18 @@ hook_find_shape(const json_t *body)
 	return NULL;
 }
 
+bool
+hook_is_shape(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		if (strcmp(shapes[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
 const char *
 hook_recognise(const json_t *body)
 {

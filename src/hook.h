@@ -11,6 +11,7 @@
 #define MPUSHD_HOOK_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,6 +57,14 @@ struct hook_result {
  * object and what is no object are pushes as they always were.
  */
 const char *hook_recognise(const json_t *body);
+
+/* The names of all shapes but "none", for people. */
+#define HOOK_SHAPES                                                            \
+	"alertmanager, grafana, uptime-kuma, gotify, serverchan, slack, "      \
+	"bark, json"
+
+/* True for the name of a shape, but "none". */
+bool hook_is_shape(const char *name);
 
 /*
  * Render a body by its shape.  Returns 0 with a result that hook_result_done

@@ -158,27 +158,31 @@ hook_group_find_severity(const struct hook_severity *table, size_t count,
 	return 0;
 }
 
+int
+hook_group_severity(const char *name, const struct hook_options *opt)
+{
+	int priority = hook_group_find_severity(opt->severities,
+	    opt->severity_count, name);
+
+	if (priority != 0)
+		return priority;
+	return hook_group_find_severity(severities,
+	    sizeof(severities) / sizeof(severities[0]), name);
+}
+
 /* The priority of a severity label; 0 when no table has it. */
 static int
 hook_group_priority(const json_t *severity, const struct hook_options *opt)
 {
 	const char *name = json_string_value(severity);
 	char digits[32];
-	int priority;
 
 	if (json_is_integer(severity)) {
 		snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT,
 		    json_integer_value(severity));
 		name = digits;
 	}
-	if (name == NULL)
-		return 0;
-	priority = hook_group_find_severity(opt->severities,
-	    opt->severity_count, name);
-	if (priority != 0)
-		return priority;
-	return hook_group_find_severity(severities,
-	    sizeof(severities) / sizeof(severities[0]), name);
+	return name == NULL ? 0 : hook_group_severity(name, opt);
 }
 
 static bool

@@ -63,6 +63,9 @@ hook_group_hash(const struct hook_group *, const struct hook_options *);
 int hook_group_take_key(const struct hook_group *, const struct hook_options *,
     char **key);
 
+/* The priority of a severity, by the caller's table or ours; 0: in neither. */
+int hook_group_severity(const char *name, const struct hook_options *);
+
 #define HOOK_KEY_MAX 512
 
 /*

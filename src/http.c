@@ -31,7 +31,8 @@
 #define HTTP_WITH_BODY                                                         \
 	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |                   \
 	    EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS)
-#define HTTP_RETRY "5" /* seconds, where trying again helps */
+#define HTTP_WARN_MS 60000 /* between two warnings of one kind */
+#define HTTP_RETRY   "5"   /* seconds, where trying again helps */
 
 /* True when one of a list of comma-separated values is TOKEN (RFC 9110 5.6.1). */
 static bool
@@ -370,6 +371,21 @@ http_refuse_push(struct conn *c, int status, const char *error)
 	http_refuse(c, status == 500 ? 503 : status, error);
 }
 
+/* Once a minute and worker: every alert may have that template. */
+static void
+http_warn_template(struct conn *c, const char *name)
+{
+	char quote[LOG_ESCAPE_MAX];
+	uint64_t now = clock_mono_ms();
+
+	if (now < c->conns->warn_again)
+		return;
+	c->conns->warn_again = now + HTTP_WARN_MS;
+	log_warn("http: the template %s took too many steps, its webhook was "
+		 "shown in the built-in form",
+	    log_escape(quote, name, strlen(name)));
+}
+
 static void
 http_on_push(struct conn *c, const struct http_head *head)
 {
@@ -385,6 +401,7 @@ http_on_push(struct conn *c, const struct http_head *head)
 		.severities = conf->severities.item,
 		.severity_count = conf->severities.count,
 		.groups = &conf->groups,
+		.templates = &conf->templates,
 	};
 	struct message *m = NULL;
 	uint64_t now = clock_real_ms();
@@ -397,6 +414,8 @@ http_on_push(struct conn *c, const struct http_head *head)
 			       (const char *)evbuffer_pullup(in, -1);
 	}
 	push_parse(&req, &p);
+	if (p.failed_template != NULL)
+		http_warn_template(c, p.failed_template);
 	/* A large one shall not lie there while the push waits. */
 	evbuffer_drain(in, req.body_len);
 	conn_release_large(c);

@@ -18,6 +18,7 @@ static const struct {
 	    "[-jqv] [-k seconds] [-n count] [-T file] [-u url] device" },
 	{ "send", mpush_send,
 	    "[-1q] [-t title] [-u url] [-w seconds] device [text | -]" },
+	{ "template", mpush_template, "[-d device] [-f file] [name]" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

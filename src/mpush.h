@@ -27,5 +27,6 @@ mpush_find_server(const char *option, const char *fallback, struct mpush_url *);
 /* The subcommands; return the exit status. */
 int mpush_listen(int argc, char **argv);
 int mpush_send(int argc, char **argv);
+int mpush_template(int argc, char **argv);
 
 #endif

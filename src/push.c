@@ -12,8 +12,10 @@
 #include <strings.h>
 
 #include "address.h"
+#include "conf_template.h"
 #include "fields.h"
 #include "hook.h"
+#include "hook_own.h"
 #include "jsonbody.h"
 #include "multipart.h"
 #include "urlenc.h"
@@ -186,17 +188,26 @@ push_fail(struct push *p, int status, const char *error)
 	return -1;
 }
 
-/* Take a text of the hook's into a field in place of what is there. */
+/* Take a text of the hook's, if it has one, in place of what is there. */
 static int
 push_take(struct field *f, char **text, size_t len)
 {
 	char *taken = *text;
 
+	if (taken == NULL)
+		return 0;
 	*text = NULL;
 	free(f->text);
 	f->text = NULL;
+	return fields_take(f, taken, len);
+}
+
+static void
+push_drop(struct field *f)
+{
+	free(f->text);
+	f->text = NULL;
 	f->len = 0;
-	return taken == NULL ? 0 : fields_take(f, taken, len);
 }
 
 /*
@@ -218,17 +229,25 @@ push_hash_key(const char *text, size_t len)
 	return hash != 0 ? hash : 1;
 }
 
-/* What a hook has rendered is what the body names, but for the query's key. */
+/*
+ * What a hook has rendered is what the body names, but for the query's key.  A
+ * plain push that was rendered by a template keeps what that did not make.
+ */
 static int
 push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
 {
+	if (strcmp(h->shape, "none") != 0) {
+		push_drop(&fs->title);
+		push_drop(&fs->content);
+		push_drop(&fs->url);
+		push_drop(&fs->tags);
+		push_drop(&fs->key);
+	}
 	if (push_take(&fs->title, &h->title, h->title_len) == -1 ||
 	    push_take(&fs->content, &h->content, h->content_len) == -1 ||
 	    push_take(&fs->url, &h->url, h->url ? strlen(h->url) : 0) == -1 ||
 	    push_take(&fs->tags, &h->tags, h->tags ? strlen(h->tags) : 0) == -1)
 		return -1;
-	free(fs->key.text);
-	fs->key.text = NULL;
 	if (h->key != NULL)
 		p->collapse = push_hash_key(h->key, strlen(h->key));
 	p->priority = h->priority;
@@ -237,29 +256,50 @@ push_take_hook(struct hook_result *h, struct fields *fs, struct push *p)
 	return 0;
 }
 
+/* What a JSON body is read with, beside the request. */
+struct push_json {
+	struct fields query;
+	const struct conf_template *named; /* by the query, or NULL */
+};
+
+/* A template in place of the built-in rendering, or of parts of it. */
+static int
+push_render_own(const struct push_request *r, const struct push_json *j,
+    json_t *root, const struct hook_options *options, struct hook_result *h,
+    struct push *p)
+{
+	const struct conf_template *t = j->named;
+
+	if (t == NULL && strcmp(h->shape, "none") != 0)
+		t = conf_template_choose(r->templates, h->shape, &p->to);
+	if (t == NULL || hook_own_render(t, root, options, h) == 0)
+		return 0;
+	if (errno == ENOMEM)
+		return -1;
+	/* An alert is worth more than its form. */
+	p->failed_template = t->name;
+	return 0;
+}
+
 /* Render a body that jansson has read.  Returns 0, or -1 for want of memory. */
 static int
-push_render_hook(const struct push_request *r, const struct push_target *t,
+push_render_hook(const struct push_request *r, const struct push_json *j,
     json_t *root, struct fields *fs, struct push *p)
 {
-	struct fields query = { .title = { NULL, 0 } };
 	struct hook_options options = { .max_bytes = r->max_message,
+		.title = j->query.title.text,
+		.title_len = j->query.title.len,
 		.severities = r->severities,
 		.severity_count = r->severity_count };
 	struct hook_result h;
-	int result = -1;
+	int result;
 
-	if (urlenc_parse(t->query, t->query_len, &query) == -1)
+	if (hook_render(root, &options, &h) == -1)
 		return -1;
-	options.title = query.title.text;
-	options.title_len = query.title.len;
-	if (hook_render(root, &options, &h) == 0) {
-		result = strcmp(h.shape, "none") == 0 ?
-			     0 :
-			     push_take_hook(&h, fs, p);
-		hook_result_done(&h);
-	}
-	fields_free(&query);
+	result = push_render_own(r, j, root, &options, &h, p);
+	if (result == 0 && (j->named != NULL || strcmp(h.shape, "none") != 0))
+		result = push_take_hook(&h, fs, p);
+	hook_result_done(&h);
 	return result;
 }
 
@@ -268,25 +308,48 @@ push_render_hook(const struct push_request *r, const struct push_target *t,
  * message can only be a webhook, and is read but once.
  */
 static int
-push_read_json_body(const struct push_request *r, const struct push_target *t,
+push_read_json(const struct push_request *r, const struct push_json *j,
     struct fields *fs, struct push *p)
 {
 	bool large = r->body_len > r->max_message;
 	json_t *root;
 	int result;
 
-	if (!large && jsonbody_parse(r->body, r->body_len, fs) == -1)
+	if (!large && jsonbody_parse(r->body, r->body_len, fs) == -1 &&
+	    (j->named == NULL || errno == ENOMEM))
 		return -1;
-	if (fs->content.text != NULL)
+	if (fs->content.text != NULL && j->named == NULL)
 		return 0;
 	root = jsonbody_load(r->body, r->body_len);
 	/* A number that jansson cannot hold is no reason to refuse a title. */
 	if (root == NULL)
-		return errno == EBADMSG && !large ? 0 : -1;
-	result = push_render_hook(r, t, root, fs, p);
+		return errno == EBADMSG && !large && j->named == NULL ? 0 : -1;
+	result = push_render_hook(r, j, root, fs, p);
 	json_decref(root);
 	if (result == 0 && large && fs->content.text == NULL)
 		return push_fail(p, 413, "the body is larger than MAX_MESSAGE");
+	return result;
+}
+
+static int
+push_read_json_body(const struct push_request *r, const struct push_target *t,
+    struct fields *fs, struct push *p)
+{
+	struct push_json j = { .named = NULL };
+	const char *name;
+	int result = -1;
+
+	if (urlenc_parse(t->query, t->query_len, &j.query) == 0) {
+		name = j.query.template.text;
+		if (name != NULL)
+			j.named = conf_template_find(r->templates, name);
+		result = name != NULL && j.named == NULL ?
+			     push_fail(p, 400,
+				 "there is no template of that name in "
+				 "TEMPLATES") :
+			     push_read_json(r, &j, fs, p);
+	}
+	fields_free(&j.query);
 	return result;
 }
 

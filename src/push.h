@@ -19,6 +19,7 @@
 
 struct address_list;
 struct conf_groups;
+struct conf_templates;
 struct hook_severity;
 
 #define PUSH_URL_MAX  2048 /* bytes */
@@ -37,7 +38,8 @@ struct push_request {
 	size_t max_webhook; /* bytes; of a JSON body that is one */
 	const struct hook_severity *severities; /* see hook.h */
 	size_t severity_count;
-	const struct conf_groups *groups; /* NULL: none */
+	const struct conf_groups *groups;       /* NULL: none */
+	const struct conf_templates *templates; /* likewise */
 };
 
 /* The device, or the devices, that a request target names. */
@@ -63,6 +65,8 @@ struct push {
 	bool no_wait;      /* answer as soon as it is kept */
 	bool require_ack;  /* kept or not, only a confirmation is a success */
 	const char *shape; /* of a webhook, static; or "none" */
+	/* Of the configuration: a template that took too long to be used. */
+	const char *failed_template;
 };
 
 /*

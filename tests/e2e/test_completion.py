@@ -39,11 +39,11 @@ def letters(text):
 
 
 def test_the_commands_of_mpush():
-    assert complete("mpush", "") == ["-V", "listen", "send"]
+    assert complete("mpush", "") == ["-V", "listen", "send", "template"]
     assert complete("mpush", "l") == ["listen"]
 
 
-@pytest.mark.parametrize("name", ["listen", "send"])
+@pytest.mark.parametrize("name", ["listen", "send", "template"])
 def test_the_options_of_mpush_are_those_of_its_usage(name):
     line, = re.findall(rf"mpush {name} (.*)", usage("mpush"))
     assert complete("mpush", name, "-") == letters(line)

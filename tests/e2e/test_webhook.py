@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from mpushlib import (
-    DEADLINE, ROOT, SLOWNESS, HttpConn, http, login, push, render_request)
+    DEADLINE, ROOT, SLOWNESS, HttpConn, http, login, push, render_request,
+    wait_until)
 
 PAYLOADS = os.path.join(ROOT, "tests", "payloads")
 JSON = {"Content-Type": "application/json"}
@@ -174,7 +175,7 @@ def test_who_sends_a_large_body_slowly_keeps_out_nobody_for_ever(daemon):
 
 
 def test_a_repeated_notification_is_one_message(daemon):
-    server = daemon()
+    server = daemon(COLLAPSE=False)
     body = notification([alert(1), alert(2)])
     assert post(server, body).answer == (200, "offline")
     # The other Alertmanager lists them in another order.
@@ -191,6 +192,23 @@ def test_a_repeated_notification_is_one_message(daemon):
     assert post(server, body).answer == (200, "ok")
 
 
+def test_of_a_group_the_last_word_counts(daemon):
+    server = daemon()
+    body = notification([alert(1), alert(2)])
+    assert post(server, body).answer == (200, "offline")
+    body["alerts"][0]["status"] = "resolved"
+    assert post(server, body).answer == (200, "offline")
+    # What the other Alertmanager had to say of the state before is known.
+    body["alerts"][0]["status"] = "firing"
+    assert post(server, body).answer == (200, "offline")
+    other = {**notification([alert(3)]), "groupKey": "{}:{other}"}
+    assert post(server, other).answer == (200, "offline")
+    with login(server, "test") as device:
+        got = device.recv_json()["data"]["msgList"]
+        assert [m["title"][:12] for m in got] == [
+            "[FIRING:1 RE", "[FIRING:1] D"]
+
+
 # How to answer
 
 
@@ -200,8 +218,8 @@ def test_wait_0_answers_before_the_device_does(daemon):
         r = http(server, "GET", "/test?title=t&wait=0")
         assert r.answer == (200, "online")
         assert receive(device)["title"] == "t"
-    assert http(server, "GET", "/test?title=t&wait=0").answer == (
-        200, "offline")
+    wait_until(lambda: http(server, "GET", "/test?title=t&wait=0").answer == (
+        200, "offline"), what="the end of the session")
 
 
 def test_require_ack_is_503_unless_a_device_confirmed(daemon):
