@@ -203,7 +203,8 @@ template_func_search(struct template_run *run, const struct template_value *in,
 	const char *found = memmem(in->s, in->len, what->s, what->len);
 	size_t n = found != NULL ? (size_t)(found - in->s) : in->len;
 
-	return template_run_scan(run, n + what->len) ? found : NULL;
+	/* A search may look at each byte more than once. */
+	return template_run_scan(run, 2 * (n + what->len)) ? found : NULL;
 }
 
 static struct template_value
@@ -284,22 +285,36 @@ template_func_is_unreserved(char c)
 	       c == '~';
 }
 
-/* RFC 3986, 2.1 and 2.3 */
+/* Append a character as RFC 3986, 2.1 and 2.3, has it. */
+static void
+template_func_put_escaped(struct hook_text *t, const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (template_func_is_unreserved(s[i]))
+			hook_text_put(t, s + i, 1);
+		else
+			hook_text_printf(t, "%%%02X", (unsigned char)s[i]);
+	}
+}
+
 static struct template_value
 template_func_urlquery(struct template_run *run,
     const struct template_value *args, unsigned int count)
 {
 	struct template_value v = template_value_as_text(run, &args[0]);
 	struct hook_text t;
-	size_t i;
+	size_t i, n;
 
 	(void)count;
 	template_run_begin(&t);
-	for (i = 0; i < v.len && !t.cut; i++) {
-		if (template_func_is_unreserved(v.s[i]))
-			hook_text_put(&t, v.s + i, 1);
-		else
-			hook_text_printf(&t, "%%%02X", (unsigned char)v.s[i]);
+	for (i = 0; i < v.len; i += n) {
+		n = template_func_char_len(v.s + i, v.len - i);
+		/* No part of an escaped character is of use. */
+		if (t.cut || t.max - t.len < 3 * n)
+			break;
+		template_func_put_escaped(&t, v.s + i, n);
 	}
 	return template_run_end(run, &t);
 }

@@ -193,11 +193,8 @@ const struct template_func *template_func_find(const char *, size_t len);
 /* Take N steps; false when the rendering is to end. */
 bool template_run_spend(struct template_run *, size_t n);
 
-/* Take the steps for looking at LEN bytes. */
+/* Take the steps for looking at LEN bytes, or for writing them to the end. */
 bool template_run_scan(struct template_run *, size_t len);
-
-/* Take the steps for writing LEN bytes. */
-bool template_run_build(struct template_run *, size_t len);
 
 /* Begin a text that a function makes. */
 void template_run_begin(struct hook_text *);

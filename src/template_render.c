@@ -8,7 +8,7 @@
 #include "template_impl.h"
 
 #define TEMPLATE_SCAN_BYTES  256 /* that are looked at in a step */
-#define TEMPLATE_BUILD_BYTES 32  /* that are written in a step */
+#define TEMPLATE_BUILD_BYTES 8   /* that a function makes in a step */
 #define TEMPLATE_TEXTS_FIRST 8
 
 /* A member of an object, to be sorted. */
@@ -48,12 +48,6 @@ template_run_scan(struct template_run *run, size_t len)
 	return template_run_spend(run, 1 + len / TEMPLATE_SCAN_BYTES);
 }
 
-bool
-template_run_build(struct template_run *run, size_t len)
-{
-	return template_run_spend(run, 1 + len / TEMPLATE_BUILD_BYTES);
-}
-
 void
 template_run_begin(struct hook_text *t)
 {
@@ -88,7 +82,7 @@ template_run_end(struct template_run *run, struct hook_text *t)
 		run->error = ENOMEM;
 		return template_value_text("", 0);
 	}
-	(void)template_run_build(run, len);
+	(void)template_run_spend(run, 1 + len / TEMPLATE_BUILD_BYTES);
 	return template_value_text(run->texts[run->count++], len);
 }
 
@@ -334,7 +328,7 @@ template_run_range(struct template_run *run, const struct template_node *n,
 static void
 template_run_text(struct template_run *run, const struct template_node *n)
 {
-	if (template_run_build(run, n->len))
+	if (template_run_scan(run, n->len))
 		hook_text_put(run->out, run->t->text + n->at, n->len);
 }
 

@@ -154,7 +154,7 @@ template_value_put(struct template_run *run, struct hook_text *out,
 	case TEMPLATE_IS_NOTHING:
 		break;
 	}
-	(void)template_run_build(run, out->len - before);
+	(void)template_run_scan(run, out->len - before);
 }
 
 struct template_value
