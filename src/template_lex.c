@@ -179,10 +179,10 @@ template_lex_integer(struct template_parser *p)
 	p->pos += negative;
 	first = p->pos;
 	while (template_is_digit(template_lex_peek(p, 0)) &&
-	       p->pos - first <= TEMPLATE_INTEGER_DIGITS)
+	       p->pos - first < TEMPLATE_INTEGER_DIGITS)
 		n = n * 10 + (p->source[p->pos++] - '0');
 	p->token.number = negative ? -n : n;
-	if (p->pos - first > TEMPLATE_INTEGER_DIGITS) {
+	if (template_is_digit(template_lex_peek(p, 0))) {
 		template_parser_fault(p, p->token.start,
 		    "the number has more than %d digits",
 		    TEMPLATE_INTEGER_DIGITS);

@@ -492,6 +492,8 @@ test_faults_of_words(void **state)
 		{ "{{ `abc }}", 1, 4, "the string has no closing `" },
 		{ "{{ 1234567890123456789 }}", 1, 4,
 		    "the number has more than 18 digits" },
+		{ "{{ -9999999999999999999 }}", 1, 4,
+		    "the number has more than 18 digits" },
 		{ "{{ 1.5 }}", 1, 4, "only whole numbers can be written here" },
 		{ "{{ .a. }}", 1, 6, "a name is missing after '.'" },
 		{ "{{ .. }}", 1, 4, "a name is missing after '.'" },
