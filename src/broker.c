@@ -15,6 +15,7 @@
 #include "container.h"
 #include "doorbell.h"
 #include "log.h"
+#include "metrics.h"
 #include "record.h"
 #include "table.h"
 #include "thread.h"
@@ -219,11 +220,14 @@ broker_pump(struct broker *b)
 static void
 broker_resend(struct broker *b, struct device *d, bool alive)
 {
+	struct tevent_deliver *ev;
 	uint64_t next;
 
-	broker_send_delivery(b,
-	    device_take_due(d, b->now, (uint64_t)b->conf->resend_interval,
-		alive, &next));
+	ev = device_take_due(d, b->now, (uint64_t)b->conf->resend_interval,
+	    alive, &next);
+	if (ev != NULL)
+		metrics_add(METRICS_RESENT, 0, (int64_t)ev->count);
+	broker_send_delivery(b, ev);
 	if (next != 0)
 		broker_set_resend(b, d, next);
 }
@@ -380,6 +384,7 @@ broker_on_conf(struct broker *b, struct tevent *head)
 	conf_unref(&b->conf);
 	b->conf = ev->conf;
 	ev->conf = NULL;
+	b->watch_due = b->now;
 	b->sweep.due = b->now;
 	for (i = 0; i < b->worker_count; i++) {
 		out = tevent_new(TEVENT_CONF, 0);
@@ -551,6 +556,7 @@ broker_turn(struct broker *b, uint64_t now)
 	broker_sweep(b);
 	broker_stop(b);
 	broker_pump(b);
+	broker_publish(b, busy);
 	broker_flush(b);
 	return busy;
 }
@@ -584,6 +590,15 @@ broker_stuck(const struct broker *b)
 	return b->to_store != NULL && channel_stuck(b->to_store);
 }
 
+/* The shorter of two times, of which -1 is for ever. */
+static int
+broker_sooner(int a, int b)
+{
+	if (a == -1 || b == -1)
+		return a == -1 ? b : a;
+	return a < b ? a : b;
+}
+
 /* How long to sleep when no event comes: milliseconds, -1 for ever. */
 static int
 broker_patience(const struct broker *b)
@@ -599,7 +614,8 @@ broker_patience(const struct broker *b)
 	if (b->stopping)
 		return timer;
 	sweep = b->sweep.due > now ? (int)(b->sweep.due - now) : 0;
-	return timer == -1 || sweep < timer ? sweep : timer;
+	return broker_sooner(broker_sooner(timer, sweep),
+	    broker_publish_wait(b));
 }
 
 void *
@@ -608,6 +624,7 @@ broker_run(void *arg)
 	struct broker *b = arg;
 
 	thread_become(THREAD_BROKER);
+	CHECK(metrics_attach() == 0);
 	while (!b->quit) {
 		if (broker_turn(b, clock_mono_ms()))
 			continue;

@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "dedup.h"
 #include "message.h"
+#include "metrics.h"
 
 /* One that nobody waits for, and that its device has not got. */
 static bool
@@ -19,6 +20,7 @@ static void
 broker_replace(struct broker *b, struct device *d, struct outbox_entry *old,
     uint64_t mid)
 {
+	metrics_add(METRICS_COLLAPSED, 0, 1);
 	dedup_replace(d->dedup, old->mid, mid);
 	broker_remove(b, d, old);
 }

@@ -17,6 +17,7 @@
 #include "device.h"
 #include "handle.h"
 #include "tevent.h"
+#include "overdue.h"
 #include "wheel.h"
 
 enum broker_timer {
@@ -64,6 +65,9 @@ struct broker {
 	uint64_t next_key;                     /* for the store */
 	uint64_t restored_at; /* since the epoch; 0: nothing was */
 	uint64_t bytes;       /* of all messages, as the store counts */
+	struct overdue overdue;
+	uint64_t watch_due;  /* when METRICS_DEVICES are looked at again */
+	bool watch_is_stale; /* something has happened since */
 	struct broker_sweep sweep;
 	uint64_t stop_by; /* the workers are told then at the latest */
 	bool stopping, stopped, quit;
@@ -106,6 +110,18 @@ void broker_on_wait(struct broker *, struct waiter *);
 
 /* A device has confirmed this mid. */
 void broker_confirm(struct broker *, struct device *, uint64_t mid);
+
+/* A message of so many bytes begins to wait, and ends. */
+void
+broker_count_in(struct broker *, const struct outbox_entry *, uint64_t bytes);
+void
+broker_count_out(struct broker *, const struct outbox_entry *, uint64_t bytes);
+
+/* At the end of a turn, in which something happened if BUSY: tell others. */
+void broker_publish(struct broker *, bool busy);
+
+/* How long what was published stays true: milliseconds, -1 for ever. */
+int broker_publish_wait(const struct broker *);
 
 /* Take a message out of an outbox, and out of the store. */
 void broker_remove(struct broker *, struct device *, struct outbox_entry *);

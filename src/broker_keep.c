@@ -227,7 +227,7 @@ broker_restore_message(struct broker *b, struct device *d,
 	}
 	e->key = item->key;
 	e->kept = OUTBOX_KEPT;
-	b->bytes += record_size(r);
+	broker_count_in(b, e, record_size(r));
 	if (r->collapse != 0)
 		collapse_set(b->collapse, d->node.ref, r->collapse, r->mid);
 	if (d->last_mid < r->mid)

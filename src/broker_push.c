@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "dedup.h"
 #include "message.h"
+#include "metrics.h"
 #include "record.h"
 
 /*
@@ -118,6 +119,7 @@ broker_is_repeated(struct broker *b, struct device *d,
 
 	if (ev->dedup == 0 || !dedup_find(d->dedup, ev->dedup, b->now, &mid))
 		return false;
+	metrics_add(METRICS_REPEATED, 0, 1);
 	answer = broker_judge_repeated(b, d, outbox_find(&d->outbox, mid), ev);
 	broker_answer(b, ev, answer, answer <= ANSWER_OFFLINE ? mid : 0);
 	return true;
@@ -149,7 +151,7 @@ broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
 		    errno == ENOBUFS ? ANSWER_QUEUE_FULL : ANSWER_NO_MEMORY, 0);
 		return NULL;
 	}
-	b->bytes += bytes;
+	broker_count_in(b, e, bytes);
 	if (ev->dedup != 0 && b->conf->dedup_window > 0)
 		dedup_add(&d->dedup, ev->dedup, e->mid,
 		    b->now + (uint64_t)b->conf->dedup_window);
@@ -260,14 +262,25 @@ broker_remove(struct broker *b, struct device *d, struct outbox_entry *e)
 {
 	uint64_t bytes = broker_message_bytes(d, e->message);
 
-	CHECK(b->bytes >= bytes);
-	b->bytes -= bytes;
+	broker_count_out(b, e, bytes);
 	if (message_collapse(e->message) != 0)
 		collapse_unset(b->collapse, d->node.ref,
 		    message_collapse(e->message), e->mid);
 	if (e->key != 0)
 		broker_discard(b, e->key);
 	device_confirm(d, e);
+}
+
+/* Of one that was sent twice nobody knows which copy was confirmed. */
+static void
+broker_observe_ack(struct broker *b, struct device *d,
+    const struct outbox_entry *e)
+{
+	uint32_t ms = (uint32_t)b->now - e->sent_at;
+
+	metrics_add(METRICS_CONFIRMED, 0, 1);
+	if (e->attempts == 0 && outbox_was_sent(&d->outbox, e))
+		metrics_observe(METRICS_ACK_LATENCY, (uint64_t)ms * 1000000);
 }
 
 void
@@ -278,6 +291,7 @@ broker_confirm(struct broker *b, struct device *d, uint64_t mid)
 
 	if (e == NULL)
 		return;
+	broker_observe_ack(b, d, e);
 	w = e->waiter;
 	if (w != NULL) {
 		e->waiter = NULL;

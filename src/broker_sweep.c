@@ -7,6 +7,7 @@
 #include "dedup.h"
 #include "log.h"
 #include "message.h"
+#include "metrics.h"
 #include "table.h"
 
 #define BROKER_SWEEP_SLOTS 1024  /* devices in a turn */
@@ -45,6 +46,7 @@ broker_expire_messages(struct broker *b, struct device *d)
 		    message_time(e->message) + ttl > b->wall)
 			break;
 		b->sweep.expired++;
+		metrics_add(METRICS_EXPIRED, 0, 1);
 		dedup_forget(d->dedup, e->mid);
 		broker_remove(b, d, e);
 	}

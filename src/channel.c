@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "doorbell.h"
+#include "gauge.h"
 #include "pipe.h"
 #include "tevent.h"
 
@@ -21,6 +22,7 @@ struct channel {
 	/* The sender's, away from what the receiver reads. */
 	alignas(64) STAILQ_HEAD(, tevent) spill;
 	size_t sent; /* since the last flush */
+	struct gauge spilled;
 };
 
 struct channel *
@@ -61,13 +63,20 @@ channel_free(struct channel **chp)
 	*chp = NULL;
 }
 
+static void
+channel_spill(struct channel *ch, struct tevent *ev)
+{
+	STAILQ_INSERT_TAIL(&ch->spill, ev, link);
+	gauge_up(&ch->spilled);
+}
+
 void
 channel_send(struct channel *ch, struct tevent **evp)
 {
 	(*evp)->sent_at = clock_mono_ns();
 	ch->sent++;
 	if (!STAILQ_EMPTY(&ch->spill) || !pipe_put(ch->pipe, *evp))
-		STAILQ_INSERT_TAIL(&ch->spill, *evp, link);
+		channel_spill(ch, *evp);
 	*evp = NULL;
 }
 
@@ -85,6 +94,7 @@ channel_flush(struct channel *ch)
 			STAILQ_INSERT_HEAD(&ch->spill, ev, link);
 			break;
 		}
+		gauge_down(&ch->spilled);
 	}
 	ch->sent = 0;
 	doorbell_ring(ch->bell);
@@ -100,6 +110,12 @@ bool
 channel_stuck(const struct channel *ch)
 {
 	return !STAILQ_EMPTY(&ch->spill);
+}
+
+size_t
+channel_depth(struct channel *ch)
+{
+	return pipe_depth(ch->pipe) + gauge_read(&ch->spilled);
 }
 
 struct tevent *

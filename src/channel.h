@@ -57,6 +57,9 @@ uint64_t channel_head_time(struct channel *);
 /* True when channel_receive would return one. */
 bool channel_ready(struct channel *);
 
+/* How many events are in it, about; any thread. */
+size_t channel_depth(struct channel *);
+
 /* Send the event EV of any body type. */
 #define CHANNEL_SEND(ch, ev)                                                   \
 	do {                                                                   \

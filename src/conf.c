@@ -17,6 +17,7 @@
 #include "conf_token.h"
 #include "conf_value.h"
 #include "jsontext.h"
+#include "watch.h"
 
 #define CONF_BOM      "\xef\xbb\xbf"
 #define CONF_COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -297,6 +298,22 @@ conf_parse_tokens(struct conf_parse *p)
 		conf_fault_at(&token, -1, "is required, or TOKEN_FILE");
 }
 
+/* A place for what is told of the devices in METRICS_DEVICES. */
+static void
+conf_parse_watch(struct conf_parse *p)
+{
+	const struct conf_key *key = conf_key_find("METRICS_DEVICES");
+	size_t count = p->conf->metrics_devices.count;
+
+	if (count > CONF_WATCHED_MAX)
+		conf_fault_at(&p->set[key - conf_keys], -1,
+		    "%zu devices are more than %d", count, CONF_WATCHED_MAX);
+	else if (count > 0)
+		p->conf->watch = watch_new(&p->conf->metrics_devices);
+	if (count > 0 && count <= CONF_WATCHED_MAX && p->conf->watch == NULL)
+		conf_fault_at(&p->set[key - conf_keys], -1, "out of memory");
+}
+
 /* What no key by itself can tell. */
 static void
 conf_parse_check_whole(struct conf_parse *p)
@@ -310,6 +327,7 @@ conf_parse_check_whole(struct conf_parse *p)
 		conf_fault_at(&p->set[ids - conf_keys], -1,
 		    "%zu devices are more than MAX_DEVICES, %lld",
 		    c->registers.count, (long long)c->max_devices);
+	conf_parse_watch(p);
 	if (p->faults.count == 0 && c->state_dir != NULL &&
 	    p->src->check_state_dir != NULL)
 		conf_parse_check_state_dir(p);
@@ -449,6 +467,7 @@ conf_unref(struct conf **cp)
 		return;
 	for (i = 0; i < CONF_KEY_COUNT; i++)
 		conf_value_free(c, &conf_keys[i]);
+	watch_free(&c->watch);
 	free(c);
 }
 

@@ -18,6 +18,7 @@
 #define CONF_WORKERS_MAX 256
 #define CONF_TOKEN_MAX   65536 /* bytes: the largest WebSocket message */
 #define CONF_FAULTS_MAX  100   /* lines of one report */
+#define CONF_WATCHED_MAX 1000  /* devices with metrics of their own */
 
 struct conf_list {
 	char **item; /* NUL-terminated */
@@ -27,6 +28,7 @@ struct conf_list {
 struct conf_group;
 struct conf_template;
 struct hook_severity;
+struct watch;
 
 /* See conf_object.h. */
 struct conf_groups {
@@ -70,7 +72,9 @@ struct conf {
 	struct conf_groups groups;
 	struct conf_severities severities;
 	struct conf_templates templates;
-	char *user; /* NULL: stay who we are */
+	struct conf_list metrics_devices;
+	struct watch *watch; /* of those; NULL: there are none */
+	char *user;          /* NULL: stay who we are */
 	char *pidfile;
 	atomic_uint refs; /* conf_ref, conf_unref */
 };

@@ -57,6 +57,7 @@ const struct conf_key conf_keys[CONF_KEY_COUNT] = {
 	{ "GROUPS", CONF_GROUPS, AT(groups), 0, 0, 0, true },
 	{ "SEVERITIES", CONF_SEVERITIES, AT(severities), 0, 0, 0, true },
 	{ "TEMPLATES", CONF_TEMPLATES, AT(templates), 0, 0, 0, true },
+	{ "METRICS_DEVICES", CONF_IDS, AT(metrics_devices), 0, 0, 0, true },
 	{ "PIDFILE", CONF_PATH, AT(pidfile), 0, 0, 0, false },
 };
 /* clang-format on */

@@ -12,7 +12,7 @@
 
 #include "conf.h"
 
-#define CONF_KEY_COUNT 28
+#define CONF_KEY_COUNT 29
 
 enum conf_type {
 	CONF_TOKENS,    /* a string or a list of strings */

@@ -17,6 +17,7 @@
 #include "fanout.h"
 #include "http.h"
 #include "log.h"
+#include "metrics.h"
 #include "session.h"
 #include "worker.h"
 
@@ -141,6 +142,8 @@ conns_insert(struct conns *cs, struct conn *c)
 		cs->last_gen = 1;
 	c->gen = cs->last_gen;
 	gauge_up(&cs->count);
+	metrics_add(METRICS_ACCEPTED, 0, 1);
+	metrics_add(METRICS_CONNECTIONS, METRICS_HTTP, 1);
 	evhttp_connection_set_closecb(c->evcon, conn_on_evhttp_close, c);
 	conn_limit_body(c);
 	conn_look_ahead(c);
@@ -261,6 +264,8 @@ conn_on_deadline(struct wheel_timer *t)
 	switch (c->state) {
 	case CONN_READING:
 		log_debug("http[%s]: no whole request in time", conn_peer(c));
+		if (c->request_bytes > 0 || !c->served)
+			metrics_count_refusal(METRICS_WHY_TIMEOUT);
 		/* Into evhttp, which frees the connection. */
 		bufferevent_trigger_event(c->bev,
 		    BEV_EVENT_READING | BEV_EVENT_TIMEOUT, 0);
@@ -410,6 +415,7 @@ conn_on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info,
 		conn_set_deadline(c,
 		    worker_conf(c->conns->worker)->auth_timeout);
 	c->request_bytes += info->n_added;
+	metrics_add(METRICS_RECEIVED, 0, (int64_t)info->n_added);
 }
 
 /* Notice what evhttp says without having been asked. */
@@ -541,6 +547,8 @@ static void
 conn_flush_reply(struct conn *c)
 {
 	c->replied = false;
+	metrics_add(METRICS_SENT, 0,
+	    (int64_t)evbuffer_get_length(bufferevent_get_output(c->bev)));
 	if (conn_write(c) != 1)
 		return; /* evhttp waits, or finds the error */
 	if (c->last) {
@@ -617,6 +625,8 @@ conns_bury(struct conns *cs)
 		TAILQ_REMOVE(&cs->dead, c, list);
 		close(c->fd);
 		gauge_down(&cs->count);
+		metrics_add(METRICS_CONNECTIONS,
+		    c->upgraded ? METRICS_WEBSOCKET : METRICS_HTTP, -1);
 		fanout_free(&c->fanout);
 		free(c);
 	}

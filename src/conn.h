@@ -52,6 +52,8 @@ struct conn {
 	struct session *session;      /* in CONN_SESSION */
 	bool wants_json, wants_close; /* of the request */
 	size_t request_bytes;         /* came for this request */
+	uint64_t asked_at;            /* a push: nanoseconds; 0: it is none */
+	unsigned int shape;           /* of its webhook, for the metrics */
 	uint32_t gen;
 	int fd;
 	enum conn_state state;
@@ -65,6 +67,7 @@ struct conn {
 	bool roomy;     /* its request may have a large body */
 	bool large;     /* reads a large body */
 	bool hungry;    /* would; is in the list */
+	bool upgraded;  /* is, or was, a WebSocket */
 	TAILQ_ENTRY(conn) hunger;
 };
 

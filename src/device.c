@@ -10,6 +10,7 @@
 #include "container.h"
 #include "dedup.h"
 #include "message.h"
+#include "metrics.h"
 #include "tevent.h"
 
 #define DEVICE_ATTEMPTS_MAX 24 /* 2^24 times any interval is over the cap */
@@ -76,6 +77,7 @@ device_confirm(struct device *d, struct outbox_entry *e)
 	if (device_is_online(d) && outbox_was_sent(&d->outbox, e)) {
 		CHECK(d->window > 0);
 		d->window--;
+		metrics_add(METRICS_IN_FLIGHT, 0, -1);
 		d->window_bytes -= device_message_bytes(e->message);
 	}
 	outbox_confirm(&d->outbox, e);
@@ -85,6 +87,7 @@ static void
 device_rewind(struct device *d)
 {
 	outbox_rewind(&d->outbox);
+	metrics_add(METRICS_IN_FLIGHT, 0, -(int64_t)d->window);
 	d->window = 0;
 	d->window_bytes = 0;
 }
@@ -93,6 +96,8 @@ void
 device_attach(struct device *d, struct handle session)
 {
 	device_rewind(d);
+	if (!device_is_online(d))
+		metrics_add(METRICS_DEVICES_ONLINE, 0, 1);
 	d->session = session;
 }
 
@@ -100,6 +105,7 @@ void
 device_detach(struct device *d)
 {
 	device_rewind(d);
+	metrics_add(METRICS_DEVICES_ONLINE, 0, -1);
 	memset(&d->session, 0, sizeof(d->session));
 }
 
@@ -168,6 +174,7 @@ device_take_unsent(struct device *d, uint64_t now, uint64_t interval,
 			break;
 		bytes += device_add_item(out, e, now);
 		d->window++;
+		metrics_add(METRICS_IN_FLIGHT, 0, 1);
 		d->window_bytes += device_message_bytes(e->message);
 		outbox_advance(&d->outbox);
 		e = outbox_unsent(&d->outbox);

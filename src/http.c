@@ -19,6 +19,8 @@
 #include "http_reply.h"
 #include "log.h"
 #include "message.h"
+#include "metrics.h"
+#include "metrics_page.h"
 #include "proto.h"
 #include "push.h"
 #include "session.h"
@@ -127,11 +129,14 @@ http_add_body(struct conn *c, const struct http_reply *r)
 	if (r->word == NULL ||
 	    evhttp_request_get_command(req) == EVHTTP_REQ_HEAD)
 		return;
-	if (c->wants_json)
+	if (r->page != NULL)
+		evbuffer_add_buffer(body, r->page);
+	else if (c->wants_json)
 		http_print_json(body, req, r);
 	else
 		evbuffer_add(body, r->word, strlen(r->word));
-	evhttp_add_header(headers, "Content-Type", type);
+	evhttp_add_header(headers, "Content-Type",
+	    r->page != NULL ? METRICS_PAGE_TYPE : type);
 	/* evhttp would leave it out in HTTP/1.0, as nginx speaks it. */
 	snprintf(digits, sizeof(digits), "%zu", evbuffer_get_length(body));
 	evhttp_add_header(headers, "Content-Length", digits);
@@ -187,6 +192,7 @@ http_refuse(struct conn *c, int code, const char *error)
 		.error = error };
 
 	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
+	metrics_count_refusal(http_reply_why(code));
 	http_reply(c, &r);
 }
 
@@ -200,6 +206,7 @@ http_refuse_and_close(struct conn *c, int code, const char *error)
 		.close = true };
 
 	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
+	metrics_count_refusal(http_reply_why(code));
 	http_reply(c, &r);
 }
 
@@ -212,9 +219,30 @@ http_refuse_method(struct conn *c, const char *allow)
 		.error = "this method is not allowed here",
 		.allow = allow };
 
+	metrics_count_refusal(METRICS_WHY_METHOD);
 	/* Of others evhttp reads no body, or sends none and no length. */
 	r.close = !(evhttp_request_get_command(c->req) & HTTP_WITH_BODY);
 	http_reply(c, &r);
+}
+
+/* A push is answered for one device. */
+static void
+http_count_push(const struct conn *c, enum answer answer)
+{
+	if (c->asked_at == 0)
+		return;
+	metrics_count_push(http_reply_word(answer), c->shape);
+	metrics_count_refusal(http_reply_of(answer)->why);
+}
+
+/* And so is the request. */
+static void
+http_observe_push(struct conn *c)
+{
+	if (c->asked_at != 0)
+		metrics_observe(METRICS_PUSH_LATENCY,
+		    clock_mono_ns() - c->asked_at);
+	c->asked_at = 0;
 }
 
 /* What a request asks of the broker for one device. */
@@ -261,6 +289,7 @@ http_answer_part(struct conn *c, uint32_t part, enum answer answer,
 {
 	struct http_reply r;
 	struct fanout *f = c->fanout;
+	size_t i;
 
 	if (!fanout_answer(f, part, answer, mid))
 		return;
@@ -268,6 +297,9 @@ http_answer_part(struct conn *c, uint32_t part, enum answer answer,
 		http_send_parts(c, true, true);
 		return;
 	}
+	for (i = 0; i < f->to->count; i++)
+		http_count_push(c, f->part[i].answer);
+	http_observe_push(c);
 	r = *http_reply_of(fanout_judge(f));
 	r.several = f;
 	http_reply(c, &r);
@@ -285,6 +317,8 @@ http_answer(struct conn *c, uint32_t part, enum answer answer, uint64_t mid)
 		http_answer_part(c, part, answer, mid);
 		return;
 	}
+	http_count_push(c, answer);
+	http_observe_push(c);
 	r.mid = mid;
 	http_reply(c, &r);
 }
@@ -368,6 +402,7 @@ http_make_message(const struct push *p, uint64_t now)
 static void
 http_refuse_push(struct conn *c, int status, const char *error)
 {
+	metrics_count_push(METRICS_NO, 0);
 	http_refuse(c, status == 500 ? 503 : status, error);
 }
 
@@ -404,7 +439,7 @@ http_on_push(struct conn *c, const struct http_head *head)
 		.templates = &conf->templates,
 	};
 	struct message *m = NULL;
-	uint64_t now = clock_real_ms();
+	uint64_t now = clock_real_ms(), asked_at = clock_mono_ns();
 	struct push p;
 
 	if (evhttp_request_get_command(c->req) != EVHTTP_REQ_GET) {
@@ -421,8 +456,11 @@ http_on_push(struct conn *c, const struct http_head *head)
 	conn_release_large(c);
 	if (p.status == 200) {
 		m = http_make_message(&p, now);
+		c->shape = metrics_shape(p.shape);
+		c->asked_at = asked_at;
 		if (m == NULL)
-			http_refuse(c, 503, "the server is short of memory");
+			http_refuse_push(c, 500,
+			    "the server is short of memory");
 		else
 			http_send_push(c, &p, m);
 	} else {
@@ -441,7 +479,7 @@ http_on_head(struct conn *c)
 	fault =
 	    push_parse_to(evhttp_request_get_uri(c->req), &conf->groups, &t);
 	if (fault != NULL)
-		http_refuse_push(c, push_to_status(fault), fault);
+		http_refuse(c, push_to_status(fault) == 500 ? 503 : 404, fault);
 	else
 		http_send_query(c, &t);
 	push_to_free(&t);
@@ -457,26 +495,88 @@ http_on_options(struct conn *c, const char *allow)
 	http_reply(c, &r);
 }
 
+static void
+http_on_healthy(struct conn *c)
+{
+	http_reply(c, http_reply_of(ANSWER_OK));
+}
+
+/* Whether a push would be taken: else the answer that it would get. */
+static enum answer
+http_readiness(struct conn *c)
+{
+	if (worker_is_stopping(c->conns->worker))
+		return ANSWER_STOPPING;
+	return worker_store_fails(c->conns->worker) ? ANSWER_NOT_KEPT :
+						      ANSWER_OK;
+}
+
+static void
+http_on_ready(struct conn *c)
+{
+	http_reply(c, http_reply_of(http_readiness(c)));
+}
+
+static void
+http_on_metrics(struct conn *c)
+{
+	struct evbuffer *page = evbuffer_new();
+	struct metrics_page what = {
+		.conf = worker_conf(c->conns->worker),
+		.ready = http_readiness(c) == ANSWER_OK,
+		.has_store = worker_has_store(c->conns->worker),
+		.store_works = !worker_store_fails(c->conns->worker),
+	};
+	struct http_reply r = *http_reply_of(ANSWER_OK);
+
+	if (page == NULL) {
+		http_refuse(c, 503, "the server is short of memory");
+		return;
+	}
+	metrics_page_print(page, &what);
+	r.page = page;
+	http_reply(c, &r);
+	evbuffer_free(page);
+}
+
+static const struct http_page {
+	const char *name;
+	void (*serve)(struct conn *);
+} http_pages[] = {
+	{ "healthy", http_on_healthy },
+	{ "metrics", http_on_metrics },
+	{ "ready", http_on_ready },
+};
+
+/* The page that a path names, which is what follows "/-/"; NULL: none. */
+static const struct http_page *
+http_find_page(const char *path)
+{
+	size_t i, len = strcspn(path, "?#");
+
+	for (i = 0; i < sizeof(http_pages) / sizeof(http_pages[0]); i++) {
+		if (strlen(http_pages[i].name) == len &&
+		    memcmp(http_pages[i].name, path, len) == 0)
+			return &http_pages[i];
+	}
+	return NULL;
+}
+
 /* A page of the daemon's own; PATH is what follows "/-/". */
 static void
 http_on_page(struct conn *c, const char *path)
 {
 	enum evhttp_cmd_type method = evhttp_request_get_command(c->req);
-	size_t len = strcspn(path, "?#");
+	const struct http_page *page = http_find_page(path);
 
 	if (method == EVHTTP_REQ_OPTIONS)
 		http_on_options(c, HTTP_ALLOW_PAGE);
-	else if (!((len == 7 && memcmp(path, "healthy", 7) == 0) ||
-		     (len == 5 && memcmp(path, "ready", 5) == 0)))
+	else if (page == NULL)
 		http_refuse(c, 404, "there is no such page");
 	else if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
 		http_refuse_method(c, HTTP_ALLOW_PAGE);
-	else if (len == 5 && worker_is_stopping(c->conns->worker))
-		http_reply(c, http_reply_of(ANSWER_STOPPING));
-	else if (len == 5 && worker_store_fails(c->conns->worker))
-		http_reply(c, http_reply_of(ANSWER_NOT_KEPT));
 	else
-		http_reply(c, http_reply_of(ANSWER_OK));
+		page->serve(c);
 }
 
 /*
@@ -677,6 +777,7 @@ http_replace_page(struct conn *c)
 		code = 431;
 	log_debug("http[%s]: %d: not a request that can be read", conn_peer(c),
 	    code);
+	metrics_count_refusal(http_reply_why(code));
 	conn_linger(c);
 	evbuffer_unfreeze(out, 1);
 	evbuffer_drain(out, evbuffer_get_length(out));

@@ -16,39 +16,47 @@ static const struct http_reply http_reply_answers[] = {
 	[ANSWER_ONLINE] = { .code = 200, .reason = "OK", .word = "online" },
 	[ANSWER_OFFLINE] = { .code = 200, .reason = "OK", .word = "offline" },
 	[ANSWER_UNKNOWN] = { .code = 404,
+	    .why = METRICS_WHY_NOT_FOUND,
 	    .reason = "Not Found",
 	    .word = "no",
 	    .error = "no such device: it has to log in once, or be listed in "
 		     "REGISTERS; the message was dropped" },
 	[ANSWER_QUEUE_FULL] = { .code = 503,
+	    .why = METRICS_WHY_QUEUE_FULL,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the device's queue is full; try again when it has been "
 		     "connected" },
 	[ANSWER_STOPPING] = { .code = 503,
+	    .why = METRICS_WHY_STOPPING,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the server is shutting down; try again" },
 	[ANSWER_NO_MEMORY] = { .code = 503,
+	    .why = METRICS_WHY_NO_MEMORY,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the server is short of memory; try again later" },
 	[ANSWER_STORE_FULL] = { .code = 503,
+	    .why = METRICS_WHY_STORE_FULL,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the messages that wait take all the room that MAX_STORE "
 		     "gives them; try again when devices have been connected" },
 	[ANSWER_NOT_CONFIRMED] = { .code = 503,
+	    .why = METRICS_WHY_NOT_CONFIRMED,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "no device has confirmed the message, which was dropped; "
 		     "try again" },
 	[ANSWER_REPEATED] = { .code = 503,
+	    .why = METRICS_WHY_REPEATED,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the same notification is being pushed at this moment; "
 		     "try again" },
 	[ANSWER_NOT_KEPT] = { .code = 503,
+	    .why = METRICS_WHY_NOT_KEPT,
 	    .reason = "Service Unavailable",
 	    .word = "no",
 	    .error = "the message cannot be written to disk now; try again "
@@ -59,6 +67,43 @@ const struct http_reply *
 http_reply_of(enum answer answer)
 {
 	return &http_reply_answers[answer];
+}
+
+enum metrics_why
+http_reply_why(int code)
+{
+	switch (code) {
+	case 404:
+		return METRICS_WHY_NOT_FOUND;
+	case 405:
+		return METRICS_WHY_METHOD;
+	case 413:
+	case 431:
+		return METRICS_WHY_TOO_LARGE;
+	case 415:
+		return METRICS_WHY_MEDIA_TYPE;
+	case 426:
+		return METRICS_WHY_UPGRADE;
+	case 503:
+		return METRICS_WHY_NO_MEMORY;
+	default:
+		return METRICS_WHY_BAD_REQUEST;
+	}
+}
+
+enum metrics_answer
+http_reply_word(enum answer answer)
+{
+	switch (answer) {
+	case ANSWER_OK:
+		return METRICS_OK;
+	case ANSWER_ONLINE:
+		return METRICS_ONLINE;
+	case ANSWER_OFFLINE:
+		return METRICS_OFFLINE;
+	default:
+		return METRICS_NO;
+	}
 }
 
 const char *

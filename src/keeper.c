@@ -14,6 +14,7 @@
 #include "gauge.h"
 #include "log.h"
 #include "message.h"
+#include "metrics.h"
 #include "store.h"
 #include "tevent.h"
 #include "thread.h"
@@ -214,6 +215,7 @@ keeper_fill_item(struct store_item *item, const struct tevent_keep *ev)
 static int
 keeper_write(struct keeper *k)
 {
+	uint64_t began = clock_mono_ns();
 	size_t i, n = 0;
 	int error;
 
@@ -226,7 +228,11 @@ keeper_write(struct keeper *k)
 	error = store_put(k->store, k->items, n);
 	if (error == 0)
 		error = store_del(k->store, k->discards.key, k->discards.count);
-	return error == 0 ? store_sync(k->store) : error;
+	if (error == 0)
+		error = store_sync(k->store);
+	metrics_add(error == 0 ? METRICS_COMMITS : METRICS_STORE_ERRORS, 0, 1);
+	metrics_observe(METRICS_COMMIT_LATENCY, clock_mono_ns() - began);
+	return error;
 }
 
 static void
@@ -422,6 +428,7 @@ keeper_run(void *arg)
 	struct keeper *k = arg;
 
 	thread_become(THREAD_STORE);
+	CHECK(metrics_attach() == 0);
 	while (!k->quit) {
 		if (keeper_turn(k, clock_mono_ms()))
 			continue;

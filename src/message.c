@@ -21,6 +21,7 @@
 
 struct message {
 	atomic_uint refs;
+	int priority;
 	uint64_t time;
 	uint64_t collapse;
 	size_t len;
@@ -129,13 +130,28 @@ message_alloc(size_t len, uint64_t time, uint64_t collapse)
 	return m;
 }
 
+/* Within a string its quotes would be escaped. */
+static int
+message_find_priority(const char *text, size_t len)
+{
+	size_t n = strlen(MESSAGE_PRIORITY);
+	const char *at = memmem(text, len, MESSAGE_PRIORITY, n);
+
+	if (at == NULL || (size_t)(at - text) + n >= len || at[n] < '1' ||
+	    at[n] > '5')
+		return 0;
+	return at[n] - '0';
+}
+
 struct message *
 message_restore(const char *text, size_t len, uint64_t time, uint64_t collapse)
 {
 	struct message *m = message_alloc(len, time, collapse);
 
-	if (m != NULL)
-		memcpy(m->text, text, len);
+	if (m == NULL)
+		return NULL;
+	memcpy(m->text, text, len);
+	m->priority = message_find_priority(text, len);
 	return m;
 }
 
@@ -195,6 +211,7 @@ message_make(const struct message_parts *p, uint64_t time)
 	m = message_alloc(len, time, p->collapse);
 	if (m == NULL)
 		return NULL;
+	m->priority = p->priority;
 	at = message_append(m->text, MESSAGE_TITLE, strlen(MESSAGE_TITLE));
 	at += message_escape(at, p->title, p->title_len);
 	at = message_append(at, MESSAGE_CONTENT, strlen(MESSAGE_CONTENT));
@@ -261,4 +278,10 @@ uint64_t
 message_collapse(const struct message *m)
 {
 	return m->collapse;
+}
+
+int
+message_priority(const struct message *m)
+{
+	return m->priority;
 }

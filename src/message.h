@@ -58,6 +58,9 @@ const char *message_text(const struct message *, size_t *len);
 /* When its request was accepted: milliseconds since the epoch. */
 uint64_t message_time(const struct message *);
 
+/* 1 to 5, or 0 for none. */
+int message_priority(const struct message *);
+
 /*
  * The hash of its collapse key: a later message of the same one replaces it
  * until the device has it.  0: nothing does.

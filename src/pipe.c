@@ -102,3 +102,13 @@ pipe_get(struct pipe *p)
 	atomic_store_explicit(&p->head, head + 1, memory_order_release);
 	return item;
 }
+
+size_t
+pipe_depth(struct pipe *p)
+{
+	size_t head = atomic_load_explicit(&p->head, memory_order_relaxed);
+	size_t tail = atomic_load_explicit(&p->tail, memory_order_relaxed);
+
+	/* The two are not of the same moment. */
+	return tail - head <= p->mask + 1 ? tail - head : 0;
+}

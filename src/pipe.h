@@ -2,8 +2,8 @@
 /*
  * pipe - a bounded lock-free queue of pointers from one thread to another
  * (single producer, single consumer).
- * Thread: pipe_put the producer's, pipe_get and pipe_ready the consumer's;
- * pipe_new and pipe_free while no other thread knows it.
+ * Thread: pipe_put the producer's, pipe_get, pipe_peek and pipe_ready the
+ * consumer's; pipe_depth any; pipe_new and pipe_free while no other thread knows it.
  * Owns: the ring, not what the pointers in it point to.
  */
 #ifndef MPUSHD_PIPE_H
@@ -31,5 +31,8 @@ void *pipe_peek(struct pipe *);
 
 /* True when pipe_get would return one. */
 bool pipe_ready(struct pipe *);
+
+/* How many pointers are in it, about; any thread. */
+size_t pipe_depth(struct pipe *);
 
 #endif

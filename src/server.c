@@ -22,6 +22,7 @@
 #include "keeper.h"
 #include "listen.h"
 #include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "privs.h"
 #include "store.h"
@@ -350,6 +351,19 @@ server_new_events(struct server *s)
 	return 0;
 }
 
+/* Let the metrics tell what waits on the way from and to a worker. */
+static int
+server_show_pipes(const struct server_worker *sw, size_t i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "worker-%u-to-broker", (unsigned int)i);
+	if (metrics_add_pipe(name, sw->to_broker) == -1)
+		return -1;
+	snprintf(name, sizeof(name), "broker-to-worker-%u", (unsigned int)i);
+	return metrics_add_pipe(name, sw->from_broker);
+}
+
 static int
 server_new_worker(struct server *s, size_t i, const int *fds)
 {
@@ -365,6 +379,8 @@ server_new_worker(struct server *s, size_t i, const int *fds)
 	sw->from_broker = channel_new(worker_bell(sw->worker));
 	if (sw->to == NULL || sw->from == NULL || sw->to_broker == NULL ||
 	    sw->from_broker == NULL)
+		return -1;
+	if (server_show_pipes(sw, i) == -1)
 		return -1;
 	links.from_acceptor = sw->to;
 	links.to_acceptor = sw->from;
@@ -415,6 +431,9 @@ server_new_keeper(struct server *s)
 	s->to_keeper = channel_new(keeper_bell(s->keeper));
 	s->from_keeper = channel_new(broker_bell(s->broker));
 	if (s->to_keeper == NULL || s->from_keeper == NULL)
+		return -1;
+	if (metrics_add_pipe("broker-to-store", s->to_keeper) == -1 ||
+	    metrics_add_pipe("store-to-broker", s->from_keeper) == -1)
 		return -1;
 	keeper_connect(s->keeper, s->to_keeper, s->from_keeper);
 	broker_connect_store(s->broker, s->from_keeper, s->to_keeper);
@@ -560,6 +579,7 @@ server_free(struct server *s)
 	doorbell_free(&s->bell);
 	listen_close(&s->listeners, s->listener_count);
 	conf_unref(&s->conf);
+	metrics_reset();
 	libevent_global_shutdown();
 }
 
@@ -583,6 +603,7 @@ server_run(const struct server_options *options)
 	int status = 1, error;
 
 	thread_become(THREAD_ACCEPTOR);
+	CHECK(metrics_attach() == 0);
 	event_set_log_callback(server_on_libevent_log);
 	signal(SIGPIPE, SIG_IGN);
 	s.conf = conf_ref(options->conf);

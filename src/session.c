@@ -13,6 +13,7 @@
 #include "conn.h"
 #include "log.h"
 #include "message.h"
+#include "metrics.h"
 #include "proto.h"
 #include "worker.h"
 #include "wsframe.h"
@@ -55,6 +56,9 @@ session_open(struct conn *c)
 	wsframe_init(&s->decoder, WSFRAME_SERVER, SESSION_MESSAGE_MAX);
 	c->session = s;
 	c->state = CONN_SESSION;
+	c->upgraded = true;
+	metrics_add(METRICS_CONNECTIONS, METRICS_HTTP, -1);
+	metrics_add(METRICS_CONNECTIONS, METRICS_WEBSOCKET, 1);
 	conn_take_over(c, session_on_read, session_on_written);
 	bufferevent_setwatermark(c->bev, EV_READ, 0, 2 * SESSION_MESSAGE_MAX);
 	/* What came with the handshake is looked at in the next turn. */
@@ -121,9 +125,11 @@ session_send(struct session *s, enum wsframe_opcode opcode, const void *payload,
 {
 	struct evbuffer *out = bufferevent_get_output(s->conn->bev);
 	uint8_t header[WSFRAME_HEADER_MAX];
+	size_t head = wsframe_header(header, opcode, len, NULL);
 
-	evbuffer_add(out, header, wsframe_header(header, opcode, len, NULL));
+	evbuffer_add(out, header, head);
 	evbuffer_add(out, payload, len);
+	metrics_add(METRICS_SENT, 0, (int64_t)(head + len));
 	conn_mark_dirty(s->conn);
 	session_check_output(s);
 }
@@ -172,6 +178,7 @@ session_fail(struct session *s)
 {
 	log_debug("ws[%s]: close %u: %s", conn_peer(s->conn),
 	    s->decoder.close_code, s->decoder.reason);
+	metrics_count_refusal(METRICS_WHY_PROTOCOL);
 	if (s->state < SESSION_CLOSING)
 		session_send_close(s, s->decoder.close_code, s->decoder.reason);
 	session_end(s);
@@ -189,6 +196,7 @@ session_on_token(struct session *s, const char *token, size_t len)
 		return;
 	}
 	log_debug("ws[%s]: wrong token", conn_peer(s->conn));
+	metrics_count_refusal(METRICS_WHY_TOKEN);
 	session_send_text(s, PROTO_AUTH_BAD);
 	if (++s->wrong_tokens == SESSION_TOKENS_MAX)
 		session_close(s, WSFRAME_POLICY, "too many wrong tokens");
@@ -202,6 +210,7 @@ session_on_id(struct session *s, const char *id, size_t len)
 	char text[256];
 
 	if (fault != NULL) {
+		metrics_count_refusal(METRICS_WHY_LOGIN);
 		session_send(s, WSFRAME_TEXT, text,
 		    proto_auth(text, sizeof(text), 400, fault));
 		return;
@@ -309,6 +318,7 @@ session_decode(struct session *s, struct evbuffer *in)
 	if (s->state == SESSION_OVER)
 		return false;
 	evbuffer_drain(in, used);
+	metrics_add(METRICS_RECEIVED, 0, (int64_t)used);
 	return used > 0;
 }
 
@@ -355,6 +365,7 @@ session_refuse_login(struct session *s, bool not_kept)
 	    not_kept ? "The device cannot be stored now" : "Too many devices";
 	char text[256];
 
+	metrics_count_refusal(METRICS_WHY_LOGIN);
 	session_send(s, WSFRAME_TEXT, text,
 	    proto_auth(text, sizeof(text), 503, why));
 	session_close(s, WSFRAME_TRY_AGAIN,
@@ -541,6 +552,7 @@ session_on_deliver(struct conn *c, const struct tevent_deliver *ev)
 	if (ev->again && evbuffer_get_length(out) > 0)
 		return;
 	size = session_list_size(ev);
+	metrics_add(METRICS_SENT, 0, (int64_t)size);
 	if (size <= SESSION_FLAT_MAX)
 		session_send_flat(s, ev, size);
 	else
@@ -556,9 +568,11 @@ session_on_deadline(struct conn *c)
 
 	switch (s->state) {
 	case SESSION_TOKEN:
+		metrics_count_refusal(METRICS_WHY_TIMEOUT);
 		session_close(s, WSFRAME_POLICY, "no valid token in time");
 		break;
 	case SESSION_ID:
+		metrics_count_refusal(METRICS_WHY_TIMEOUT);
 		session_close(s, WSFRAME_POLICY, "no device id in time");
 		break;
 	default:

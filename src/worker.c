@@ -21,6 +21,7 @@
 #include "http.h"
 #include "log.h"
 #include "session.h"
+#include "metrics.h"
 #include "tevent.h"
 #include "thread.h"
 #include "wheel.h"
@@ -265,6 +266,12 @@ worker_tell_broker(struct worker *w, struct tevent **evp)
 		tevent_free(evp);
 	else
 		channel_send(w->links.to_broker, evp);
+}
+
+bool
+worker_has_store(const struct worker *w)
+{
+	return w->links.store_failing != NULL;
 }
 
 bool
@@ -611,6 +618,7 @@ worker_run(void *arg)
 	bool busy;
 
 	thread_become(THREAD_WORKER);
+	CHECK(metrics_attach() == 0);
 	self = w;
 	while (!w->quit) {
 		busy = worker_turn(w);

@@ -67,6 +67,9 @@ const char *worker_date(struct worker *);
 /* [worker] True once the daemon stops. */
 bool worker_is_stopping(const struct worker *);
 
+/* [worker] True when messages are kept on disk. */
+bool worker_has_store(const struct worker *);
+
 /* [worker] True while what has to be kept cannot be. */
 bool worker_store_fails(const struct worker *);
 

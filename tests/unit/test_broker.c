@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "broker_fixture.h"
+#include "metrics.h"
 #include "device.h"
 
 static void
@@ -365,10 +366,44 @@ test_query_tells_who_is_registered(void **state)
 	finish(f);
 }
 
+static void
+test_what_waits_for_long_is_told(void **state)
+{
+	struct fixture *f = start(NULL);
+	uint64_t now = clock_real_ms();
+	struct devref d;
+	struct handle s;
+
+	(void)state;
+	assert_int_equal(metrics_attach(), 0);
+	push(f, "reg", "a", now - 300000);
+	push(f, "reg", "b", now);
+	release(next(f, 0, TEVENT_ANSWER));
+	release(next(f, 0, TEVENT_ANSWER));
+	assert_int_equal(metrics_sum(METRICS_QUEUED, 0), 2);
+	assert_int_equal(metrics_sum(METRICS_OVERDUE, 0), 1);
+	assert_int_equal(metrics_sum(METRICS_OVERDUE, 5), 0);
+	s = login(f, "reg", &d);
+	assert_int_equal(metrics_sum(METRICS_DEVICES_ONLINE, 0), 1);
+	assert_int_equal(expect_delivery(f, s, 2, false), now - 300000);
+	assert_int_equal(metrics_sum(METRICS_IN_FLIGHT, 0), 2);
+	ack(f, s, d, now - 300000);
+	assert_int_equal(metrics_sum(METRICS_QUEUED, 0), 1);
+	assert_int_equal(metrics_sum(METRICS_IN_FLIGHT, 0), 1);
+	assert_int_equal(metrics_sum(METRICS_OVERDUE, 0), 0);
+	assert_int_equal(metrics_sum(METRICS_CONFIRMED, 0), 1);
+	session_event(f, TEVENT_LOGOUT, s, d);
+	assert_int_equal(metrics_sum(METRICS_IN_FLIGHT, 0), 0);
+	assert_int_equal(metrics_sum(METRICS_DEVICES_ONLINE, 0), 0);
+	metrics_reset();
+	finish(f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_what_waits_for_long_is_told),
 		cmocka_unit_test(test_push_to_unknown_device_is_dropped),
 		cmocka_unit_test(test_push_to_offline_device_waits_for_it),
 		cmocka_unit_test(test_confirmed_push_is_ok_and_gone),

@@ -156,7 +156,7 @@ test_extras_are_there_only_if_set(void **state)
 		.tags = "a,b",
 		.tags_len = 3,
 	};
-	struct message *m = message_make(&parts, 1);
+	struct message *m = message_make(&parts, 1), *again;
 	const char *text;
 	size_t len;
 
@@ -169,12 +169,24 @@ test_extras_are_there_only_if_set(void **state)
 	    "\"title\":\"t\",\"content\":\"c\",\"priority\":4,"
 	    "\"url\":\"http://x/\\\"\",\"tags\":\"a,b\"",
 	    len);
+	assert_int_equal(message_priority(m), 4);
+	again = message_restore(text, len, 2, 3);
+	assert_int_equal(message_priority(again), 4);
+	assert_int_equal(message_collapse(again), 3);
+	assert_int_equal(message_time(again), 2);
+	message_unref(&again);
 	message_unref(&m);
+	/* What looks like one within a text is none. */
+	parts.title = ",\"priority\":5";
+	parts.title_len = strlen(parts.title);
 	parts.priority = 0;
 	parts.url = parts.tags = NULL;
 	m = message_make(&parts, 1);
 	text = message_text(m, &len);
-	assert_int_equal(len, strlen("\"title\":\"t\",\"content\":\"c\""));
+	assert_memory_equal(text, "\"title\":\",\\\"priority\\\":5\",", 24);
+	again = message_restore(text, len, 2, 0);
+	assert_int_equal(message_priority(again), 0);
+	message_unref(&again);
 	message_unref(&m);
 }
 
