@@ -159,7 +159,6 @@ template_parser_text(struct template_parser *p)
 		while (end > begin && template_is_space(p->source[end - 1]))
 			end--;
 	}
-	p->trim = false;
 	if (begin == end)
 		return;
 	p->action = begin;
@@ -344,7 +343,6 @@ static void
 template_parser_action(struct template_parser *p)
 {
 	p->action = p->pos;
-	p->parens = 0;
 	p->pos += template_parser_trims(p, p->pos) ? 3 : 2;
 	while (p->pos < p->len && template_is_space(p->source[p->pos]))
 		p->pos++;

@@ -236,5 +236,5 @@ template_parse_pipe(struct template_parser *p)
 		template_lex(p);
 		node = template_parse_stage(p, node);
 	}
-	return p->error != 0 ? 0 : node;
+	return node;
 }

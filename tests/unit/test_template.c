@@ -163,6 +163,8 @@ test_range(void **state)
 		    "{\"k\":{\"a\":1}}", "k1" },
 		{ "{{range .}}{{range .}}{{else}}{{$index}}{{end}}{{end}}",
 		    "[[],[]]", "01" },
+		{ "{{range .}}{{range .}}{{$key}}{{.}}{{end}}{{end}}",
+		    "{\"k\":[1]}", "1" },
 		{ "{{range .}}{{end}}", "[1,2]", "" },
 	};
 

@@ -117,6 +117,8 @@ test_depth(void **state)
 	check_taken(parentheses(32));
 	check_refused(parentheses(33), 35,
 	    "parentheses are nested more than 32 deep");
+	check_taken(repeat("", "{{(.)}}", 33, ""));
+	check_taken(repeat("{{or", " (or (.) (.) (.) (.))", 16, "}}"));
 	check_taken(repeat("{{.", "|trim", 32, "}}"));
 	check_refused(repeat("{{.", "|trim", 33, "}}"), 3 + 32 * 5 + 2,
 	    "calls are nested more than 32 deep");
@@ -132,6 +134,8 @@ test_nodes(void **state)
 	check_taken(repeat("", "{{.}}", 2048, ""));
 	check_taken(repeat("x", "{{.}}", 2047, "x"));
 	check_refused(repeat("", "{{.}}", 2049, ""), 2048 * 5 + 1,
+	    "the template has more than 4096 parts");
+	check_refused(repeat("x", "{{.}}", 2048, ""), 2 + 2047 * 5,
 	    "the template has more than 4096 parts");
 	check_refused(repeat("{{or (or ", ". ", 5000, ")}}"), 1,
 	    "the template has more than 4096 parts");
@@ -197,22 +201,31 @@ test_steps(void **state)
 	json_decref(large);
 }
 
+static json_t *
+members(int n)
+{
+	json_t *object = json_object();
+	char key[16];
+
+	while (n-- > 0) {
+		snprintf(key, sizeof(key), "%d", n);
+		json_object_set_new(object, key, json_integer(n));
+	}
+	return object;
+}
+
 /* Sorting the members of an object is paid for. */
 static void
 test_steps_of_sorting(void **state)
 {
-	json_t *data = json_object();
-	char key[16];
-	int i;
+	json_t *data = members(1000), *many = members(60000);
 
 	(void)state;
-	for (i = 0; i < 1000; i++) {
-		snprintf(key, sizeof(key), "%d", i);
-		json_object_set_new(data, key, json_integer(i));
-	}
 	check_too_many_steps("a{{range .}}{{range $}}{{end}}{{end}}b", data,
 	    "a");
+	check_too_many_steps("a{{range .}}{{end}}b", many, "a");
 	json_decref(data);
+	json_decref(many);
 }
 
 /* A text of many megabytes may be asked for its beginning. */

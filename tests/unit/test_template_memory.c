@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Every allocation of a compilation and of a rendering fails once: there is
- * then what there should be or ENOMEM, and nothing is lost.  The linker puts
- * the functions of this file in the place of the library's (see Makefile.am).
+ * Each allocation of a compilation and of a rendering fails alone, and with
+ * all that follow: there is then what there should be or ENOMEM, and nothing
+ * is lost.  The linker puts the functions of this file in the place of the
+ * library's (see Makefile.am).
  */
 #include "config.h"
 
@@ -30,17 +31,21 @@ static const char source[] =
 static const char body[] =
     "{\"list\":[\"one\",{\"a\":[1.5]}],\"text\":\"aaa\",\"n\":1}";
 
-/* How many more allocations succeed; negative: all. */
+/* How many more allocations succeed before one fails; negative: all. */
 static long left = -1;
+static bool once; /* only one fails */
 
 static bool
 take(void)
 {
-	if (left == 0)
-		return false;
-	if (left > 0)
+	if (left < 0)
+		return true;
+	if (left > 0) {
 		left--;
-	return true;
+		return true;
+	}
+	left = once ? -1 : 0;
+	return false;
 }
 
 void *
@@ -61,49 +66,82 @@ json_malloc_or_fail(size_t size)
 	return take() ? malloc(size) : NULL;
 }
 
+/* Compile, the allocation after N others failing; true if it came to that. */
+static bool
+compile(long n)
+{
+	struct template_fault fault;
+	struct template *t;
+	bool failed;
+
+	left = n;
+	t = template_compile(source, strlen(source), &fault);
+	failed = left <= 0;
+	left = -1;
+	if (t == NULL) {
+		assert_true(failed);
+		assert_int_equal(errno, ENOMEM);
+		assert_int_equal(fault.line, 0);
+		assert_string_equal(fault.text, "out of memory");
+	}
+	template_free(&t);
+	return failed;
+}
+
+static void
+check_compile(void)
+{
+	long n = 0;
+
+	while (compile(n) && n < MOST)
+		n++;
+	assert_in_range(n, 4, MOST - 1);
+}
+
 static void
 test_compile(void **state)
 {
-	struct template_fault fault;
-	struct template *t = NULL;
-	long n;
-
 	(void)state;
-	for (n = 0; t == NULL && n < MOST; n++) {
-		left = n;
-		t = template_compile(source, strlen(source), &fault);
-		left = -1;
-		if (t == NULL) {
-			assert_int_equal(errno, ENOMEM);
-			assert_int_equal(fault.line, 0);
-			assert_string_equal(fault.text, "out of memory");
-		}
-	}
-	assert_non_null(t);
-	assert_true(n > 4);
-	template_free(&t);
+	once = true;
+	check_compile();
+	once = false;
+	check_compile();
 }
 
-/* Render with so many allocations; true when they were enough. */
+/* Render in the same way. */
 static bool
-render(const struct template *t, const json_t *data, long allocations,
-    const char *want)
+render(const struct template *t, const json_t *data, long n, const char *want)
 {
 	struct hook_text out;
+	bool failed;
 	int r;
 
 	hook_text_init(&out, TRY_ENOUGH, TRY_ENOUGH);
 	json_set_alloc_funcs(json_malloc_or_fail, free);
-	left = allocations;
+	left = n;
 	r = template_render(t, data, &out);
+	failed = left <= 0;
 	left = -1;
 	json_set_alloc_funcs(malloc, free);
-	if (r == -1)
+	if (r == -1) {
+		assert_true(failed);
 		assert_int_equal(errno, ENOMEM);
-	else
-		assert_memory_equal(out.buf, want, strlen(want));
+	} else {
+		assert_int_equal(out.len, strlen(want));
+		assert_memory_equal(out.buf, want, out.len);
+	}
 	hook_text_done(&out);
-	return r == 0;
+	return failed;
+}
+
+static void
+check_render(const struct template *t, const json_t *data, const char *want)
+{
+	long n = 0;
+
+	while (render(t, data, n, want) && n < MOST)
+		n++;
+	assert_in_range(n, 40, MOST - 1);
 }
 
 static void
@@ -112,14 +150,13 @@ test_render(void **state)
 	struct template *t = try_compile(source);
 	json_t *data = try_json(body);
 	char *want;
-	long n = 0;
 
 	(void)state;
 	assert_int_equal(try_render(t, data, TRY_ENOUGH, &want), 0);
-	while (!render(t, data, n, want) && n < MOST)
-		n++;
-	/* All of them are needed. */
-	assert_in_range(n, 40, MOST - 1);
+	once = true;
+	check_render(t, data, want);
+	once = false;
+	check_render(t, data, want);
 	free(want);
 	json_decref(data);
 	template_free(&t);
