@@ -544,6 +544,11 @@ test_faults_of_calls(void **state)
 		{ "{{ upper () }}", 1, 11, "a value is missing here" },
 		{ "{{ .a) }}", 1, 6, "unexpected ')'" },
 		{ "{{ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		  "aa\xc3\xbc\xc3\xbc\xc3\xbc }}",
+		    1, 4,
+		    "unknown function \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		    "aaaaaaaaaaaaaaaaaaaa...\"" },
+		{ "{{ aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		  "aaaaaaaaaaaaaaaaaaaaaaaaaa }}",
 		    1, 4,
 		    "unknown function \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

@@ -167,6 +167,7 @@ test_steps(void **state)
 {
 	json_t *data = zeros(1000), *string, *large;
 	char *got;
+	int i;
 
 	(void)state;
 	check_too_many_steps("a{{range $}}{{range $}}{{end}}{{end}}b", data,
@@ -198,6 +199,12 @@ test_steps(void **state)
 	    "");
 	check_too_many_steps("{{range .n}}{{if json $}}{{end}}{{end}}", large,
 	    "");
+	/* Also what makes nothing. */
+	json_object_set_new(large, "z", json_array());
+	for (i = 0; i < 1000; i++)
+		json_array_append_new(json_object_get(large, "z"), json_null());
+	check_too_many_steps("{{range .n}}{{if join `` $.z}}{{end}}{{end}}",
+	    large, "");
 	json_decref(large);
 }
 
