@@ -15,7 +15,6 @@ import contextlib
 import os
 import random
 import select
-import socket
 import sys
 import tempfile
 import threading
@@ -23,7 +22,7 @@ import time
 
 from mpushlib import (
     DEADLINE, MPUSHD, SANITIZER_REPORT, SLOWNESS, TOKEN, Daemon, Device,
-    HandshakeError, HttpConn, device_path, http)
+    HandshakeError, HttpConn, device_path, free_port, http)
 
 PROMISED = ("ok", "online", "offline")
 # How long before a crash a confirmation may be lost (SPEC: the same second).
@@ -202,20 +201,6 @@ class Model:
             m.answer is None for m in self.messages.values())
 
 
-def pick_port():
-    """A free port that no outgoing connection gets while it is free."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range",
-              encoding="ascii") as f:
-        low, high = map(int, f.read().split())
-    chance = random.SystemRandom()
-    while True:
-        port = chance.randrange(5000, 65000)
-        with socket.socket() as s, contextlib.suppress(OSError):
-            if not low <= port <= high:
-                s.bind(("127.0.0.1", port))
-                return port
-
-
 class Harness:
     """The daemon, those who use it, and the one who kills it.
 
@@ -229,7 +214,7 @@ class Harness:
         self.binary = binary
         self.between = between
         self.scratch = tempfile.TemporaryDirectory(prefix="mpushd-crash-")
-        self.ws, self.http = (("127.0.0.1", pick_port()) for _ in range(2))
+        self.ws, self.http = (("127.0.0.1", free_port()) for _ in range(2))
         self.config = {
             "TOKEN": TOKEN, "LISTEN": "127.0.0.1", "WS_PORT": self.ws[1],
             "HTTP_PORT": self.http[1], "WORKERS": 2, "ACK_TIMEOUT": 0.4,

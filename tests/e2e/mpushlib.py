@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -55,11 +56,31 @@ def wait_until(predicate, timeout=DEADLINE, what="the condition"):
         time.sleep(0.005)
 
 
+def port_candidates():
+    """Ports that no outgoing connection gets, nor who asks for port 0."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range",
+              encoding="ascii") as f:
+        low, high = map(int, f.read().split())
+    usual = range(5000, 65000)
+    ports = [p for p in usual if not low <= p <= high] or list(usual)
+    # Those who run beside us (pytest-xdist) have other ones.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ports = ports[worker::workers]
+    random.SystemRandom().shuffle(ports)
+    return ports
+
+
+CANDIDATES = port_candidates()
+
+
 def free_port():
-    """A TCP port that nobody listened on a moment ago."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A TCP port of which nobody has heard; no two calls return the same."""
+    while True:
+        port = CANDIDATES.pop()
+        with socket.socket() as s, contextlib.suppress(OSError):
+            s.bind(("", port))
+            return port
 
 
 class Daemon:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import threading
 
 import pytest
@@ -101,12 +102,15 @@ def browser(url, folder):
     program = shutil.which("chromium")
     assert program, "these tests need chromium"
     log = folder / "browser.log"
+    # It has a socket in its folder, and the path of a socket has to be short.
+    short = tempfile.TemporaryDirectory(prefix="mpushd-",
+                                        ignore_cleanup_errors=True)
     with open(log, "wb") as out:
         # A session of its own, so that all of its processes can be ended.
         process = subprocess.Popen(
             [program, *FLAGS, f"--user-data-dir={folder / 'profile'}", url],
             stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env={**os.environ, "TMPDIR": str(folder)},
+            env={**os.environ, "TMPDIR": short.name},
             start_new_session=True)
     try:
         yield lambda: log.read_text(errors="replace")
@@ -114,6 +118,7 @@ def browser(url, folder):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        short.cleanup()
 
 
 @pytest.fixture
