@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from mpushlib import (BUILDDIR, DEADLINE, ROOT, TOKEN, push, wait_until)
+from mpushlib import (BUILDDIR, DEADLINE, ROOT, TOKEN, free_port, push,
+                      wait_until)
 
 
 def blocks(page):
@@ -59,10 +60,10 @@ def test_the_python_client_receives_and_confirms(daemon, client):
 
 
 def test_the_python_client_connects_again(daemon, client, tmp_path):
-    d = daemon(STATE_DIR=f"{tmp_path}/state")
+    port = free_port()
+    d = daemon(STATE_DIR=f"{tmp_path}/state", WS_PORT=port)
     with client(d, "test") as p:
         wait_until(lambda: push(d, "test", "t", "x") == (200, "ok"))
-        port = d.ws_port
         assert d.terminate() == 0
         again = daemon(STATE_DIR=f"{tmp_path}/state", WS_PORT=port)
         wait_until(lambda: push(again, "test", "u", "x") == (200, "ok"),
