@@ -14,6 +14,7 @@
 
 #define STORE_ENV_READERS 16   /* besides the daemon: mpushd --dump */
 #define STORE_ENV_BATCH   8192 /* records in a commit of a copy */
+#define STORE_ENV_TRIES   10   /* to get a lock file of its own */
 
 struct store_env {
 	MDB_env *env;
@@ -47,6 +48,22 @@ store_env_begin(struct store_env *e)
 	return e->txn != NULL ? 0 : mdb_txn_begin(e->env, NULL, 0, &e->txn);
 }
 
+/*
+ * LMDB takes the last transaction from the lock file, which is not made anew
+ * while somebody has it open.  That of a file that was replaced would lead to
+ * the older of this one's two meta pages: what was committed last is lost.
+ */
+static int
+store_env_check_lock(struct store_env *e)
+{
+	MDB_envinfo info;
+	int rc = mdb_env_info(e->env, &info);
+
+	if (rc == 0 && mdb_txn_id(e->txn) != info.me_last_txnid + 1)
+		rc = ESTALE;
+	return rc;
+}
+
 /* Open the database in the file, and find its last key. */
 static int
 store_env_prepare(struct store_env *e)
@@ -55,6 +72,8 @@ store_env_prepare(struct store_env *e)
 	MDB_val key, value;
 	int rc = store_env_begin(e);
 
+	if (rc == 0)
+		rc = store_env_check_lock(e);
 	if (rc == 0)
 		rc = mdb_dbi_open(e->txn, NULL, MDB_INTEGERKEY, &e->dbi);
 	if (rc == 0)
@@ -72,8 +91,8 @@ store_env_prepare(struct store_env *e)
 	return rc;
 }
 
-int
-store_env_open(struct store_env **ep, const char *path, uint64_t map_size)
+static int
+store_env_try(struct store_env **ep, const char *path, uint64_t map_size)
 {
 	struct store_env *e = calloc(1, sizeof(*e));
 	int rc;
@@ -94,6 +113,18 @@ store_env_open(struct store_env **ep, const char *path, uint64_t map_size)
 	if (rc != 0)
 		store_env_close(ep);
 	return store_env_errno(rc);
+}
+
+int
+store_env_open(struct store_env **ep, const char *path, uint64_t map_size)
+{
+	int error = store_env_try(ep, path, map_size), tries;
+
+	for (tries = 1; error == ESTALE && tries < STORE_ENV_TRIES; tries++) {
+		store_file_unlink_lock(path);
+		error = store_env_try(ep, path, map_size);
+	}
+	return error;
 }
 
 void

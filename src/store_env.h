@@ -14,8 +14,9 @@ struct store_env;
 struct store_item;
 
 /*
- * Open PATH, made if it is not there, for up to MAP_SIZE bytes.  Returns 0 and
- * sets *ENV, or an errno and sets it to NULL.
+ * Open PATH, made if it is not there, for up to MAP_SIZE bytes; a lock file
+ * that belongs to another file, which somebody reads, is removed.  Returns 0
+ * and sets *ENV, or an errno and sets it to NULL.
  */
 int store_env_open(struct store_env **, const char *path, uint64_t map_size);
 

@@ -30,6 +30,16 @@ store_file_path(const char *dir, const char *name)
 	return path;
 }
 
+void
+store_file_unlink_lock(const char *path)
+{
+	char *lock;
+
+	CHECK(asprintf(&lock, "%s-lock", path) != -1);
+	(void)unlink(lock);
+	free(lock);
+}
+
 int
 store_file_lock(const char *dir, struct pidfh **lock, pid_t *holder)
 {

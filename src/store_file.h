@@ -46,6 +46,9 @@ struct store_file_hooks {
 /* DIR/NAME, which the caller frees; ends the process when memory is short. */
 char *store_file_path(const char *dir, const char *name);
 
+/* Remove LMDB's lock file beside the file PATH, if there is one. */
+void store_file_unlink_lock(const char *path);
+
 /*
  * Take the directory's lock.  Returns 0 and sets *LOCK, which pidfile_close
  * gives back, or an errno; with EEXIST *HOLDER is the pid of who has it, or

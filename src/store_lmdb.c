@@ -56,11 +56,8 @@ store_lmdb_sync_path(const char *dir)
 static void
 store_lmdb_drop_new(const struct store_lmdb *l)
 {
-	char *lock = store_file_path(l->dir, STORE_FILE_NEW "-lock");
-
 	(void)unlink(l->new_path);
-	(void)unlink(lock);
-	free(lock);
+	store_file_unlink_lock(l->new_path);
 }
 
 static int

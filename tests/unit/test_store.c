@@ -308,6 +308,89 @@ test_room_is_given_back(void **state)
 	assert_int_equal(count_files(".new"), 0);
 }
 
+/* A dump that somebody reads slowly. */
+struct dumper {
+	pid_t pid;
+	int go, out;
+};
+
+/* Before the store is open: its lock would go with the fork. */
+static void
+prepare_dump(struct dumper *d)
+{
+	int go[2], out[2];
+	char c;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(out), 0);
+	d->pid = fork();
+	assert_true(d->pid != -1);
+	if (d->pid == 0) {
+		close(go[1]);
+		close(out[0]);
+		_exit(read(go[0], &c, 1) == 1 ?
+			  store_dump(dir, fdopen(out[1], "w")) :
+			  42);
+	}
+	close(go[0]);
+	close(out[1]);
+	d->go = go[1];
+	d->out = out[0];
+}
+
+static void
+begin_dump(const struct dumper *d)
+{
+	char c = '!';
+
+	assert_int_equal(write(d->go, &c, 1), 1);
+	assert_int_equal(read(d->out, &c, 1), 1);
+}
+
+static void
+end_dump(const struct dumper *d)
+{
+	char sink[4096];
+	int status;
+
+	while (read(d->out, sink, sizeof(sink)) > 0)
+		;
+	close(d->go);
+	close(d->out);
+	assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+	assert_int_equal(status, 0);
+}
+
+/*
+ * Who reads the old file has its lock file open, and with it the number of
+ * its last transaction, which says nothing of a new one.
+ */
+static void
+test_a_dump_does_not_disturb_a_new_file(void **state)
+{
+	struct dumper dumper;
+	unsigned int commits;
+	struct store *s;
+
+	for (commits = 0; commits < 2; commits++) {
+		(void)setup(state);
+		prepare_dump(&dumper);
+		s = scanned(new_lmdb());
+		put_many(s, 1, MANY);
+		if (commits > 0)
+			put_many(s, MANY + 1, 1);
+		begin_dump(&dumper);
+		del_many(s, 1, MANY - 10);
+		assert_int_equal(store_tidy(s), 0);
+		assert_true(file_size() < 1 << 17);
+		put_many(s, MANY + 10, 5);
+		store_free(&s);
+		assert_int_equal(look().count, 15 + commits);
+		end_dump(&dumper);
+		assert_int_equal(look().count, 15 + commits);
+	}
+}
+
 /* Without tidying too: what is deleted is used again. */
 static void
 test_a_queue_that_flows_stays_small(void **state)
@@ -549,6 +632,7 @@ main(void)
 		TEST(test_nobody_else_can_read_it),
 		TEST(test_a_second_one_is_refused),
 		TEST(test_room_is_given_back),
+		TEST(test_a_dump_does_not_disturb_a_new_file),
 		TEST(test_a_queue_that_flows_stays_small),
 		TEST(test_a_damaged_record_is_left_out_and_its_file_set_aside),
 		TEST(test_no_damaged_file_is_lost),
