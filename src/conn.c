@@ -312,7 +312,7 @@ conn_wait(struct conn *c)
 	bufferevent_enable(c->bev, EV_READ);
 }
 
-/* How much input there may be before it is that of a large body. */
+/* How much may come for a request before it has a large body. */
 static size_t
 conn_input_max(const struct conn *c)
 {
@@ -321,7 +321,7 @@ conn_input_max(const struct conn *c)
 }
 
 /*
- * The input is that of a large body, if evhttp reads one: stop until there is
+ * What came is that of a large body, if evhttp reads one: stop until there is
  * room.  (Not by the watermark: there libevent would call evhttp again and
  * again until something is taken out.)
  */
@@ -347,19 +347,25 @@ conn_stop_hunger(struct conn *c)
 
 /*
  * evhttp shows a request only when it is whole.  That it is JSON is in its
- * head, or else it just gets the limit of all others.
+ * head, or else it just gets the limit of all others.  No byte is searched
+ * twice, however many requests wait before it.
  */
 void
 conn_look_ahead(struct conn *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
+	size_t len = evbuffer_get_length(in);
 	struct evbuffer_ptr at;
 	char first;
 
 	if (c->roomy || c->state != CONN_READING ||
-	    evbuffer_copyout(in, &first, 1) != 1 || first == 'G')
+	    evbuffer_copyout(in, &first, 1) != 1 || first == 'G' ||
+	    len < c->searched + strlen(CONN_JSON) ||
+	    evbuffer_ptr_set(in, &at, c->searched, EVBUFFER_PTR_SET) == -1)
 		return;
-	at = evbuffer_search(in, CONN_JSON, strlen(CONN_JSON), NULL);
+	at = evbuffer_search(in, CONN_JSON, strlen(CONN_JSON), &at);
+	c->searched =
+	    at.pos != -1 ? (size_t)at.pos : len - strlen(CONN_JSON) + 1;
 	if (at.pos == -1)
 		return;
 	c->roomy = true;
@@ -404,11 +410,15 @@ conn_on_input(struct evbuffer *buf, const struct evbuffer_cb_info *info,
 {
 	struct conn *c = arg;
 
+	(void)buf;
+	c->searched -=
+	    c->searched < info->n_deleted ? c->searched : info->n_deleted;
 	if (info->n_added == 0)
 		return;
 	if (c->request_bytes < CONN_HEAD_MAX)
 		conn_look_ahead(c);
-	if (evbuffer_get_length(buf) >= conn_input_max(c))
+	/* Not what lies there: chunks go elsewhere as they come. */
+	if (c->request_bytes + info->n_added >= conn_input_max(c))
 		conn_be_hungry(c);
 	/* Each request but the first, which has it from the connect on. */
 	if (c->served && c->state == CONN_READING && c->request_bytes == 0)
@@ -447,6 +457,7 @@ conn_take_over(struct conn *c, bufferevent_data_cb on_read,
     bufferevent_data_cb on_written)
 {
 	conn_unwatch(c);
+	conn_release_large(c);
 	bufferevent_setcb(c->bev, on_read, on_written, conn_on_event, c);
 	bufferevent_set_timeouts(c->bev, NULL, NULL);
 	bufferevent_disable(c->bev, EV_WRITE);

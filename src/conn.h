@@ -54,6 +54,7 @@ struct conn {
 	size_t request_bytes;         /* came for this request */
 	uint64_t asked_at;            /* a push: nanoseconds; 0: it is none */
 	unsigned int shape;           /* of its webhook, for the metrics */
+	size_t searched; /* of the input: has no "application/json" */
 	uint32_t gen;
 	int fd;
 	enum conn_state state;

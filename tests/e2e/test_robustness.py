@@ -11,9 +11,9 @@ import time
 import pytest
 
 from mpushlib import (
-    BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TOKEN, HttpConn,
-    Stream, WebSocket, address_of, http, login, push, push_all, start_push,
-    wait_until)
+    BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TOKEN,
+    HttpConn, Stream, WebSocket, address_of, http, login, push, push_all,
+    start_push, wait_until)
 
 MANY = 200
 MIB = 1 << 20
@@ -171,6 +171,41 @@ def test_a_publisher_that_never_reads_its_answers_costs_no_memory(daemon):
                 stream.sock.sendall(request)
         assert server.rss() < before + 16 * MIB * MEMORY
         assert_others_are_undisturbed(server)
+
+
+def test_large_bodies_in_chunks_wait_for_each_other_too(daemon):
+    server = daemon(WORKERS=1, env=FRUGAL)
+    chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
+    before = server.rss()
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stream = stack.enter_context(Stream(address_of(server)))
+            stream.send(b"POST /x HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Type: application/json\r\n"
+                        b"Transfer-Encoding: chunked\r\n\r\n")
+            stream.sock.settimeout(0.2 * SLOWNESS)
+            with contextlib.suppress(TimeoutError):
+                for _ in range(15 * 16):  # of the 16 MiB that may be
+                    stream.sock.sendall(chunk)
+        assert server.rss() < before + 100 * MIB * MEMORY
+        assert_others_are_undisturbed(server)
+
+
+def test_what_waits_behind_many_requests_is_searched_once(daemon):
+    server = daemon(WORKERS=1, REGISTERS=["test"])
+    requests = b"POST /test?content=x HTTP/1.1\r\n\r\n" * 1500
+    body = b"a" * 120000  # as "application/json" begins
+    with Stream(address_of(server), 60 * SLOWNESS) as stream:
+        before = server.cpu_seconds()
+        sender = threading.Thread(target=stream.send, args=(
+            requests + b"POST /nobody HTTP/1.1\r\n"
+            b"Content-Length: 120000\r\n\r\n" + body,))
+        sender.start()
+        for _ in range(1500):
+            stream.recv_until(b"offline")
+        stream.recv_until(b"413")
+        sender.join()
+        assert server.cpu_seconds() < before + 0.6 * SLOWNESS
 
 
 def test_two_hundred_pushes_that_wait_for_one_device_are_all_answered(daemon):
