@@ -328,9 +328,12 @@ conn_input_max(const struct conn *c)
 static void
 conn_be_hungry(struct conn *c)
 {
-	if (c->large || c->hungry || c->replied || c->state != CONN_READING)
+	if (c->large || c->replied || c->state != CONN_READING)
 		return;
+	/* Also when it is: evhttp reads on after the answer before this. */
 	bufferevent_disable(c->bev, EV_READ);
+	if (c->hungry)
+		return;
 	/* It is we who make it wait. */
 	conn_clear_deadline(c);
 	c->hungry = true;

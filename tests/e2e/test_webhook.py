@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Monitoring tools push as they are: webhooks of known shapes."""
 
+import contextlib
 import glob
 import json
 import os
@@ -172,6 +173,34 @@ def test_who_sends_a_large_body_slowly_keeps_out_nobody_for_ever(daemon):
     finally:
         for c in slow:
             c.close()
+
+
+def test_a_large_body_waits_behind_an_answer_that_is_not_read(daemon, tmp_path):
+    path = str(tmp_path / "socket")
+    server = daemon(WORKERS=1, AUTH_TIMEOUT=3 * SLOWNESS,
+                    LISTEN=["127.0.0.1", "unix:" + path])
+    body = json.dumps(notification([alert(n) for n in range(2000)])).encode()
+    large = render_request("POST", "/test", JSON, body)
+    # More than a socket takes, twice.
+    many = render_request(
+        "GET", "/" + ",".join('"' * 40 + str(n) for n in range(999)) +
+        "?title=t", {"Accept": "application/json"}) * 2
+    with contextlib.ExitStack() as stack:
+        for _ in range(4):
+            slow = stack.enter_context(HttpConn(server))
+            slow.send(large[:300000])
+        c = stack.enter_context(HttpConn(path, timeout=20 * SLOWNESS))
+        c.send(many)
+        sender = threading.Thread(target=c.send, args=(large,))
+        sender.start()
+        # It takes what it can; then its answers are read.
+        sender.join(0.5 * SLOWNESS)
+        for _ in range(2):
+            assert c.read_response().status == 404
+        assert push(server, "test", "t") == (200, "offline")
+        # And its turn comes when the slow ones are cut.
+        assert c.read_response().answer == (200, "offline")
+        sender.join()
 
 
 def test_a_repeated_notification_is_one_message(daemon):
