@@ -334,14 +334,31 @@ session_read(struct session *s)
 	}
 }
 
+/*
+ * Above the watermark libevent calls again and again, without ever leaving its
+ * loop, until something is taken out.
+ */
+static void
+session_check_input(struct session *s)
+{
+	struct bufferevent *bev = s->conn->bev;
+
+	if (s->state == SESSION_LOGIN &&
+	    evbuffer_get_length(bufferevent_get_input(bev)) >=
+		SESSION_MESSAGE_MAX)
+		bufferevent_disable(bev, EV_READ);
+}
+
 static void
 session_on_read(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)bev;
-	if (c->state == CONN_SESSION)
-		session_read(c->session);
+	if (c->state != CONN_SESSION)
+		return;
+	session_read(c->session);
+	session_check_input(c->session);
 }
 
 /* The socket took what it could not take before. */
@@ -356,6 +373,7 @@ session_on_written(struct bufferevent *bev, void *arg)
 	c->session->paused = false;
 	bufferevent_enable(bev, EV_READ);
 	session_read(c->session);
+	session_check_input(c->session);
 }
 
 static void
@@ -380,6 +398,8 @@ session_on_welcome(struct conn *c, const struct tevent_welcome *ev)
 
 	if (s->state != SESSION_LOGIN)
 		return false;
+	if (!s->paused)
+		bufferevent_enable(c->bev, EV_READ);
 	if (ev->device.gen == 0) {
 		session_refuse_login(s, ev->not_kept);
 		return true;

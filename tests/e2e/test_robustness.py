@@ -11,9 +11,9 @@ import time
 import pytest
 
 from mpushlib import (
-    BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TOKEN,
+    BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TEXT, TOKEN,
     HttpConn, Stream, WebSocket, address_of, http, login, push, push_all,
-    start_push, wait_until)
+    render_frame, start_push, wait_until)
 
 MANY = 200
 MIB = 1 << 20
@@ -206,6 +206,41 @@ def test_what_waits_behind_many_requests_is_searched_once(daemon):
         stream.recv_until(b"413")
         sender.join()
         assert server.cpu_seconds() < before + 0.6 * SLOWNESS
+
+
+def test_a_device_that_does_not_wait_for_its_login_disturbs_nobody(
+        daemon, tmp_path):
+    """More than the daemon reads ahead comes while the login is written."""
+    server = daemon(WORKERS=1, STATE_DIR=str(tmp_path / "state"))
+    noise = render_frame(BINARY, b"x" * 60000) * 10
+    for i in range(5):
+        with WebSocket(server) as device:
+            device.send(render_frame(TEXT, TOKEN.encode()) +
+                        render_frame(TEXT, b"test%d" % i) + noise)
+            assert device.recv_json()["cmd"] == "AUTH"
+            assert device.recv_json()["cmd"] == "LOGIN"
+            device.ping()
+    assert_others_are_undisturbed(server)
+
+
+@pytest.mark.parametrize("before", [6, 10, 14])
+def test_a_websocket_that_comes_with_much_else_is_served(
+        daemon, before):
+    server = daemon(WORKERS=1, AUTH_TIMEOUT=0.5 * SLOWNESS)
+    # So much comes at once that the worker stops reading for a while.
+    noise = render_frame(BINARY, b"x" * 60000) * 10
+    with WebSocket(server, handshake=False) as device:
+        device.send(b"POST /-/x HTTP/1.1\r\n\r\n" * before +
+                    device.handshake_request() +
+                    render_frame(TEXT, TOKEN.encode()) +
+                    render_frame(TEXT, b"test") + noise)
+        for _ in range(before):
+            device.recv_until(b"\r\n\r\nno")
+        device.read_handshake()
+        assert device.recv_json()["cmd"] == "AUTH"
+        assert device.recv_json()["cmd"] == "LOGIN"
+        device.expect_silence(1 * SLOWNESS)
+        device.ping()
 
 
 def test_two_hundred_pushes_that_wait_for_one_device_are_all_answered(daemon):
