@@ -165,8 +165,9 @@ acceptor_pause(struct acceptor *a, const char *why)
 	if (a->warned_at != 0 && now - a->warned_at < ACCEPTOR_QUIET)
 		return;
 	a->warned_at = now;
-	log_warn("acceptor: %s at %zu connections, new ones have to wait", why,
-	    acceptor_load(a));
+	log_event(LOG_WARNING,
+	    LOG_FIELDS(log_number("connections", acceptor_load(a))),
+	    "acceptor: %s, new ones have to wait", why);
 }
 
 static void

@@ -325,7 +325,9 @@ broker_on_login(struct broker *b, struct tevent *head)
 	if (d == NULL && table_count(b->table) < (size_t)b->conf->max_devices)
 		d = broker_add_device(b, ev->id, ev->id_len);
 	if (d == NULL) {
-		log_debug("broker: too many devices");
+		log_event(LOG_DEBUG,
+		    LOG_FIELDS(log_bytes("device", ev->id, ev->id_len)),
+		    "broker: too many devices");
 		broker_refuse_login(b, ev->from, ev->id, ev->id_len, false);
 	} else if (b->to_store != NULL && !d->enrolled && !d->listed) {
 		d->seen = b->wall;
@@ -344,6 +346,10 @@ broker_on_logout(struct broker *b, struct tevent *head)
 	/* A session that was replaced has no say any more. */
 	if (d == NULL || !handle_equal(d->session, ev->session))
 		return;
+	log_event(LOG_DEBUG,
+	    LOG_FIELDS(log_bytes("device", d->id, d->node.id_len),
+		log_number("queued", d->outbox.live)),
+	    "broker: device offline");
 	device_detach(d);
 	broker_touch(b, d);
 }

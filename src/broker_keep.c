@@ -286,8 +286,10 @@ broker_restore(struct broker *b, struct store *store)
 	took = clock_mono_ms() - began;
 	if (found.devices > 0)
 		b->restored_at = b->wall + 1;
-	log_notice("store: found %zu messages and %zu devices in %llu.%03llu s",
-	    found.messages, found.devices, (unsigned long long)took / 1000,
-	    (unsigned long long)took % 1000);
+	log_event(LOG_NOTICE,
+	    LOG_FIELDS(log_number("messages", found.messages),
+		log_number("devices", found.devices),
+		log_number("milliseconds", took)),
+	    "store: found what was kept");
 	return 0;
 }

@@ -87,13 +87,13 @@ broker_sweep_end(struct broker *b)
 	struct broker_sweep *s = &b->sweep;
 
 	if (s->expired > 0)
-		log_notice("broker: %zu messages were older than MESSAGE_TTL "
-			   "and are dropped",
-		    s->expired);
+		log_event(LOG_NOTICE,
+		    LOG_FIELDS(log_number("messages", s->expired)),
+		    "broker: messages older than MESSAGE_TTL were dropped");
 	if (s->forgotten > 0)
-		log_info("broker: %zu devices were not seen for DEVICE_TTL and "
-			 "are forgotten",
-		    s->forgotten);
+		log_event(LOG_INFO,
+		    LOG_FIELDS(log_number("devices", s->forgotten)),
+		    "broker: devices not seen for DEVICE_TTL were forgotten");
 	s->expired = s->forgotten = s->slot = 0;
 	s->due = b->now + broker_sweep_interval(b);
 }

@@ -263,7 +263,8 @@ conn_on_deadline(struct wheel_timer *t)
 
 	switch (c->state) {
 	case CONN_READING:
-		log_debug("http[%s]: no whole request in time", conn_peer(c));
+		log_event(LOG_DEBUG, LOG_FIELDS(log_text("peer", conn_peer(c))),
+		    "http: no whole request in time");
 		if (c->request_bytes > 0 || !c->served)
 			metrics_count_refusal(METRICS_WHY_TIMEOUT);
 		/* Into evhttp, which frees the connection. */

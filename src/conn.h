@@ -82,8 +82,7 @@ struct conns {
 	TAILQ_HEAD(, conn) hungry;
 	size_t large; /* connections that read a large body */
 	uint32_t last_gen;
-	uint64_t warn_again; /* ms; not before that of a template */
-	struct gauge count;  /* read by the acceptor */
+	struct gauge count; /* read by the acceptor */
 };
 
 /* Start a table; its worker outlives it. */

@@ -68,8 +68,9 @@ static int
 hook_own_render_parts(struct hook_own *own, const struct conf_template *t,
     json_t *body, const struct hook_options *opt)
 {
+	enum conf_template_part i;
 	enum hook_form form;
-	size_t i, max;
+	size_t max;
 
 	for (i = 0; i < CONF_TEMPLATE_PARTS; i++) {
 		if (t->part[i] == NULL)

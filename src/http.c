@@ -33,8 +33,7 @@
 #define HTTP_WITH_BODY                                                         \
 	(EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT |                   \
 	    EVHTTP_REQ_DELETE | EVHTTP_REQ_PATCH | EVHTTP_REQ_OPTIONS)
-#define HTTP_WARN_MS 60000 /* between two warnings of one kind */
-#define HTTP_RETRY   "5"   /* seconds, where trying again helps */
+#define HTTP_RETRY "5" /* seconds, where trying again helps */
 
 /* True when one of a list of comma-separated values is TOKEN (RFC 9110 5.6.1). */
 static bool
@@ -184,6 +183,16 @@ http_reply(struct conn *c, const struct http_reply *r)
 }
 
 static void
+http_log_refusal(struct conn *c, int code, const char *error)
+{
+	metrics_count_refusal(http_reply_why(code));
+	log_event(LOG_DEBUG,
+	    LOG_FIELDS(log_text("peer", conn_peer(c)),
+		log_number("status", (uint64_t)code)),
+	    "http: refused: %s", error);
+}
+
+static void
 http_refuse(struct conn *c, int code, const char *error)
 {
 	struct http_reply r = { .code = code,
@@ -191,8 +200,7 @@ http_refuse(struct conn *c, int code, const char *error)
 		.word = "no",
 		.error = error };
 
-	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
-	metrics_count_refusal(http_reply_why(code));
+	http_log_refusal(c, code, error);
 	http_reply(c, &r);
 }
 
@@ -205,8 +213,7 @@ http_refuse_and_close(struct conn *c, int code, const char *error)
 		.error = error,
 		.close = true };
 
-	log_debug("http[%s]: %d: %s", conn_peer(c), code, error);
-	metrics_count_refusal(http_reply_why(code));
+	http_log_refusal(c, code, error);
 	http_reply(c, &r);
 }
 
@@ -233,6 +240,28 @@ http_count_push(const struct conn *c, enum answer answer)
 		return;
 	metrics_count_push(http_reply_word(answer), c->shape);
 	metrics_count_refusal(http_reply_of(answer)->why);
+}
+
+/*
+ * Publishers are told to try again, but many do not: the administrator should
+ * know that there is no room.
+ */
+static void
+http_warn_refused(const struct conn *c, const char *id, size_t len,
+    enum answer answer)
+{
+	static struct log_limit limit;
+	unsigned int left_out;
+
+	if ((answer != ANSWER_QUEUE_FULL && answer != ANSWER_STORE_FULL &&
+		answer != ANSWER_NO_MEMORY) ||
+	    !log_may(&limit, worker_now(c->conns->worker), &left_out))
+		return;
+	log_event(LOG_WARNING,
+	    LOG_FIELDS(log_bytes("device", id, len),
+		log_text("peer", conn_peer(c)),
+		log_number("left_out", left_out)),
+	    "http: refused a push: %s", http_reply_of(answer)->error);
 }
 
 /* And so is the request. */
@@ -297,8 +326,11 @@ http_answer_part(struct conn *c, uint32_t part, enum answer answer,
 		http_send_parts(c, true, true);
 		return;
 	}
-	for (i = 0; i < f->to->count; i++)
+	for (i = 0; i < f->to->count; i++) {
 		http_count_push(c, f->part[i].answer);
+		http_warn_refused(c, f->to->item[i].id, f->to->item[i].len,
+		    f->part[i].answer);
+	}
 	http_observe_push(c);
 	r = *http_reply_of(fanout_judge(f));
 	r.several = f;
@@ -310,6 +342,8 @@ void
 http_answer(struct conn *c, uint32_t part, enum answer answer, uint64_t mid)
 {
 	struct http_reply r = *http_reply_of(answer);
+	char id[PROTO_ID_MAX + 1];
+	size_t len;
 
 	if (c->state != CONN_WAITING)
 		return;
@@ -319,6 +353,9 @@ http_answer(struct conn *c, uint32_t part, enum answer answer, uint64_t mid)
 	}
 	http_count_push(c, answer);
 	http_observe_push(c);
+	if (answer > ANSWER_UNKNOWN &&
+	    push_parse_id(evhttp_request_get_uri(c->req), id, &len) == NULL)
+		http_warn_refused(c, id, len, answer);
 	r.mid = mid;
 	http_reply(c, &r);
 }
@@ -406,19 +443,20 @@ http_refuse_push(struct conn *c, int status, const char *error)
 	http_refuse(c, status == 500 ? 503 : status, error);
 }
 
-/* Once a minute and worker: every alert may have that template. */
 static void
 http_warn_template(struct conn *c, const char *name)
 {
-	char quote[LOG_ESCAPE_MAX];
-	uint64_t now = clock_mono_ms();
+	static struct log_limit limit;
+	unsigned int left_out;
 
-	if (now < c->conns->warn_again)
+	if (!log_may(&limit, worker_now(c->conns->worker), &left_out))
 		return;
-	c->conns->warn_again = now + HTTP_WARN_MS;
-	log_warn("http: the template %s took too many steps, its webhook was "
-		 "shown in the built-in form",
-	    log_escape(quote, name, strlen(name)));
+	log_event(LOG_WARNING,
+	    LOG_FIELDS(log_text("template", name),
+		log_text("peer", conn_peer(c)),
+		log_number("left_out", left_out)),
+	    "http: a template took too many steps, the webhook was shown in "
+	    "the built-in form");
 }
 
 static void
@@ -775,9 +813,7 @@ http_replace_page(struct conn *c)
 		return;
 	if (code == 400 && c->request_bytes > CONN_HEAD_MAX)
 		code = 431;
-	log_debug("http[%s]: %d: not a request that can be read", conn_peer(c),
-	    code);
-	metrics_count_refusal(http_reply_why(code));
+	http_log_refusal(c, code, "not a request that can be read");
 	conn_linger(c);
 	evbuffer_unfreeze(out, 1);
 	evbuffer_drain(out, evbuffer_get_length(out));

@@ -239,8 +239,10 @@ static void
 keeper_fail(struct keeper *k, int error)
 {
 	if (k->error == 0) {
-		log_err("store: cannot write: %s; a push that has to be kept "
-			"is refused until it can",
+		log_event(LOG_ERR,
+		    LOG_FIELDS(log_number("errno", (uint64_t)error)),
+		    "store: cannot write: %s; a push that has to be kept is "
+		    "refused until it can",
 		    strerror(error));
 		k->failed_at = k->now;
 		k->refused = 0;
@@ -306,10 +308,11 @@ keeper_works(struct keeper *k)
 	gauge_down(&k->failing);
 	if (k->tidy_at == 0)
 		k->tidy_at = k->now + KEEPER_TIDY;
-	log_notice("store: writes again after %llu s, %zu pushes and logins "
-		   "were refused",
-	    (unsigned long long)(k->now - k->failed_at + 999) / 1000,
-	    k->refused);
+	log_event(LOG_NOTICE,
+	    LOG_FIELDS(log_number("seconds",
+			   (k->now - k->failed_at + 999) / 1000),
+		log_number("refused", k->refused)),
+	    "store: writes again");
 	return true;
 }
 

@@ -228,7 +228,9 @@ server_stop(struct server *s)
 	if (s->stopping)
 		return;
 	s->stopping = true;
-	log_notice("stopping");
+	log_event(LOG_NOTICE,
+	    LOG_FIELDS(log_number("connections", acceptor_load(s->acceptor))),
+	    "stopping");
 	notify_send("STOPPING=1\nSTATUS=answering who waits");
 	watchdog_free(&s->watchdog);
 	acceptor_shut(s->acceptor);
@@ -596,6 +598,22 @@ server_on_libevent_log(int severity, const char *text)
 	log_write(priorities[severity], "libevent: %s", text);
 }
 
+static void
+server_log_start(const struct server *s)
+{
+	struct log_field version = log_text("version", PACKAGE_VERSION);
+	struct log_field workers = log_number("workers", s->worker_count);
+
+	if (s->conf->state_dir == NULL)
+		log_event(LOG_NOTICE, LOG_FIELDS(version, workers),
+		    "started: messages are kept in memory only");
+	else
+		log_event(LOG_NOTICE,
+		    LOG_FIELDS(version, workers,
+			log_text("state_dir", s->conf->state_dir)),
+		    "started");
+}
+
 int
 server_run(const struct server_options *options)
 {
@@ -629,11 +647,14 @@ server_run(const struct server_options *options)
 	if (options->on_ready != NULL)
 		options->on_ready(options->arg);
 	listen_announce(s.listeners, s.listener_count);
+	server_log_start(&s);
 	server_tell(&s, "READY=1");
 	server_start_watchdog(&s);
 	server_serve(&s);
 	server_join(&s);
-	log_notice("stopped");
+	log_event(LOG_NOTICE,
+	    LOG_FIELDS(log_number("queued", metrics_sum(METRICS_QUEUED, 0))),
+	    s.store != NULL ? "stopped: what waits is on disk" : "stopped");
 	status = 0;
 out:
 	server_free(&s);

@@ -151,13 +151,36 @@ session_send_close(struct session *s, uint16_t code, const char *reason)
 	session_send(s, WSFRAME_CLOSE, payload, len);
 }
 
+static void
+session_log_close(const struct session *s, uint16_t code, const char *reason)
+{
+	log_event(LOG_DEBUG,
+	    LOG_FIELDS(log_text("peer", conn_peer(s->conn)),
+		log_number("code", code)),
+	    "ws: close: %s", reason);
+}
+
+/* For who bans addresses that try tokens; the token itself is never told. */
+static void
+session_log_wrong_token(const struct session *s)
+{
+	static struct log_limit limit;
+	unsigned int left_out;
+
+	if (log_may(&limit, worker_now(session_worker(s)), &left_out))
+		log_event(LOG_NOTICE,
+		    LOG_FIELDS(log_text("peer", conn_peer(s->conn)),
+			log_number("left_out", left_out)),
+		    "ws: wrong token");
+}
+
 /* Begin the closing handshake (RFC 6455 7.1.2). */
 static void
 session_close(struct session *s, uint16_t code, const char *reason)
 {
 	if (s->state >= SESSION_CLOSING)
 		return;
-	log_debug("ws[%s]: close %u: %s", conn_peer(s->conn), code, reason);
+	session_log_close(s, code, reason);
 	session_send_close(s, code, reason);
 	s->state = SESSION_CLOSING;
 	conn_set_deadline(s->conn, CONN_LINGER_MS);
@@ -176,8 +199,7 @@ session_end(struct session *s)
 static void
 session_fail(struct session *s)
 {
-	log_debug("ws[%s]: close %u: %s", conn_peer(s->conn),
-	    s->decoder.close_code, s->decoder.reason);
+	session_log_close(s, s->decoder.close_code, s->decoder.reason);
 	metrics_count_refusal(METRICS_WHY_PROTOCOL);
 	if (s->state < SESSION_CLOSING)
 		session_send_close(s, s->decoder.close_code, s->decoder.reason);
@@ -195,7 +217,7 @@ session_on_token(struct session *s, const char *token, size_t len)
 		session_send_text(s, PROTO_AUTH_OK);
 		return;
 	}
-	log_debug("ws[%s]: wrong token", conn_peer(s->conn));
+	session_log_wrong_token(s);
 	metrics_count_refusal(METRICS_WHY_TOKEN);
 	session_send_text(s, PROTO_AUTH_BAD);
 	if (++s->wrong_tokens == SESSION_TOKENS_MAX)
@@ -404,6 +426,10 @@ session_on_welcome(struct conn *c, const struct tevent_welcome *ev)
 		session_refuse_login(s, ev->not_kept);
 		return true;
 	}
+	log_event(LOG_DEBUG,
+	    LOG_FIELDS(log_bytes("device", ev->id, ev->id_len),
+		log_text("peer", conn_peer(c))),
+	    "ws: logged in");
 	s->device = ev->device;
 	s->held = true;
 	s->state = SESSION_OPEN;

@@ -61,7 +61,8 @@ def test_offline_messages_outlive_the_daemon(daemon, state, end):
     mids = push_all(first, "test", texts)
     getattr(first, end)()
     second = daemon(STATE_DIR=state)
-    second.wait_log(r"store: found 50 messages and 1 devices in \d+\.\d{3} s")
+    second.wait_log(
+        r"store: found what was kept messages=50 devices=1 milliseconds=\d+")
     with login(second, "test") as device:
         got = device.recv_messages(50)
         assert [m["content"] for m in got] == texts
@@ -250,7 +251,7 @@ def test_MAX_STORE_bounds_what_is_in_memory_too(daemon):
 def test_old_messages_expire(daemon, state):
     server = daemon(STATE_DIR=state, MESSAGE_TTL=0.5)
     push_all(server, "test", ["a", "b"])
-    server.wait_log("broker: 2 messages were older than MESSAGE_TTL")
+    server.wait_log("broker: messages older than MESSAGE_TTL were dropped messages=2")
     wait_until(lambda: messages(dump(state)) == [])
     with login(server, "test") as device:
         device.expect_nothing()
@@ -297,7 +298,7 @@ def test_a_damaged_record_is_named_and_never_delivered(daemon, state):
     second.wait_log(r"damaged in 1 places; what can be read of it is kept")
     aside = second.wait_log(r"the damaged file is now (\S+)")[1]
     assert os.path.exists(aside)
-    second.wait_log("found 2 messages")
+    second.wait_log("found what was kept messages=2")
     with login(second, "test") as device:
         assert receive_all(device, 2) == ["before", "after"]
         device.expect_nothing()
@@ -320,7 +321,7 @@ def test_a_truncated_file_is_named_and_what_is_left_is_kept(daemon, state):
         with open(path, "wb") as f:
             f.write(whole[:size])
         server = daemon(STATE_DIR=state)
-        found = server.wait_log(r"store: found (\d+) messages")
+        found = server.wait_log(r"store: found what was kept messages=(\d+)")
         server.wait_log("damage at byte")
         assert any("damaged-" in n for n in os.listdir(state))
         got = messages(dump(state))

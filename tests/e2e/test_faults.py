@@ -181,7 +181,7 @@ def test_a_start_that_fails_is_one_clear_line(daemon, disk, of):
     # Nothing that the next start would stumble over.
     disk.rule()
     next_one = daemon(STATE_DIR=disk.state)
-    next_one.wait_log("found 0 messages")
+    next_one.wait_log("found what was kept messages=0")
     assert "damage" not in next_one.log
 
 

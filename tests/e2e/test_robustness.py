@@ -617,3 +617,35 @@ def test_binary_noise_after_the_handshake_harms_nobody_else(server):
                 device.send_frame(BINARY, noise)
                 device.send(noise)
     assert_others_are_undisturbed(server)
+
+
+# The log
+
+
+def test_what_peers_cause_does_not_fill_the_log(daemon):
+    server = daemon(MAX_QUEUE=1)
+    for _ in range(3):
+        with WebSocket(server) as ws:
+            for _ in range(5):
+                ws.send_text("guess")
+                ws.recv_text()
+    for _ in range(20):
+        http(server, "GET", "/test?content=x")
+    lines = server.log.splitlines()
+    wrong = [x for x in lines if x.startswith("ws: wrong token")]
+    assert wrong == ["ws: wrong token peer=127.0.0.1 left_out=0"] * 5
+    full = [x for x in lines if x.startswith("http: refused a push")]
+    assert len(full) == 5 and all(
+        "queue is full" in x and " device=test peer=127.0.0.1 " in x
+        for x in full)
+    assert "guess" not in server.log
+
+
+def test_the_log_tells_who_comes_and_goes(daemon):
+    server = daemon("-v")
+    with login(server, "a b"):
+        server.wait_log(r'ws: logged in device="a b" peer=127.0.0.1')
+    server.wait_log(r'broker: device offline device="a b" queued=0')
+    http(server, "GET", "/")
+    server.wait_log(r"http: refused: a device id cannot be empty "
+                    r"peer=127.0.0.1 status=404")

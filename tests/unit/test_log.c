@@ -15,7 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -121,6 +123,139 @@ test_journal(void **state)
 	assert_string_equal(got, "<3>one\n<6>two\n");
 	capture(write_beside_journal);
 	assert_string_equal(got, "one\ntwo\n");
+}
+
+static void
+write_events(void)
+{
+	log_event(LOG_INFO, LOG_FIELDS(log_text("peer", "::1")), "ws: %s",
+	    "gone");
+	log_event(LOG_INFO,
+	    LOG_FIELDS(log_text("empty", ""), log_text("spaces", "a b"),
+		log_text("quote", "a\"b\\"), log_text("equals", "a=b"),
+		log_number("most", UINT64_MAX),
+		log_bytes("bytes", "\n\033[31m\xff", 7),
+		log_text("utf", "\xc3\xbc")),
+	    "odd");
+	log_event(LOG_DEBUG, LOG_FIELDS(log_number("n", 1)), "not shown");
+}
+
+static void
+test_fields_follow_the_sentence(void **state)
+{
+	(void)state;
+	capture(write_events);
+	assert_string_equal(got,
+	    "ws: gone peer=::1\n"
+	    "odd empty=\"\" spaces=\"a b\" quote=\"a\\\"b\\\\\" "
+	    "equals=\"a=b\" most=18446744073709551615 "
+	    "bytes=\"\\n\\033[31m\\377\" utf=\"\\303\\274\"\n");
+}
+
+static void
+write_long_values(void)
+{
+	static char value[5000];
+
+	memset(value, '\001', sizeof(value));
+	log_event(LOG_INFO,
+	    LOG_FIELDS(log_bytes("a", value, sizeof(value)),
+		log_bytes("b", value, sizeof(value)), log_text("c", "end")),
+	    "long");
+}
+
+static void
+test_values_are_bounded(void **state)
+{
+	(void)state;
+	capture(write_long_values);
+	assert_true(strncmp(got, "long a=\"\\001\\001", 14) == 0);
+	assert_int_equal(strlen(got), LOG_LINE_MAX);
+}
+
+/* A journal of our own: what it gets, without what stderr gets. */
+static size_t
+receive_entry(void (*fn)(void), char *entry, size_t size)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ssize_t n;
+
+	snprintf(address.sun_path, sizeof(address.sun_path),
+	    "/tmp/test_log-%ld", (long)getpid());
+	(void)unlink(address.sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)),
+	    0);
+	log_set_journal(address.sun_path);
+	capture(fn);
+	n = recv(fd, entry, size - 1, MSG_DONTWAIT);
+	(void)unlink(address.sun_path);
+	close(fd);
+	entry[n > 0 ? n : 0] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void
+write_entry(void)
+{
+	char stream[64];
+	struct stat st;
+
+	if (fstat(STDERR_FILENO, &st) == -1)
+		return;
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev,
+	    (uintmax_t)st.st_ino);
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_open(LOG_TO_STDERR);
+	log_event(LOG_WARNING,
+	    LOG_FIELDS(log_text("device", "a b"), log_number("left_out", 7),
+		log_bytes("lines", "x\ny", 3)),
+	    "http: refused %s", "a push");
+}
+
+static void
+test_the_journal_gets_fields(void **state)
+{
+	static const char want[] =
+	    "MESSAGE=http: refused a push device=\"a b\" left_out=7 "
+	    "lines=\"x\\ny\"\n"
+	    "PRIORITY=4\nSYSLOG_IDENTIFIER=mpushd\nMPUSHD_AREA=http\n"
+	    "MPUSHD_DEVICE=a b\nMPUSHD_LEFT_OUT=7\n"
+	    "MPUSHD_LINES\n\003\0\0\0\0\0\0\0x\ny\n";
+	char entry[4096];
+	size_t len = receive_entry(write_entry, entry, sizeof(entry));
+
+	(void)state;
+	assert_int_equal(len, sizeof(want) - 1);
+	assert_memory_equal(entry, want, len);
+	assert_string_equal(got, "");
+	/* When it is gone, stderr is there still. */
+	log_set_journal("/nonexistent/socket");
+	capture(write_entry);
+	assert_string_equal(got,
+	    "<4>http: refused a push device=\"a b\" left_out=7 "
+	    "lines=\"x\\ny\"\n");
+}
+
+static void
+test_what_peers_cause_is_limited(void **state)
+{
+	struct log_limit limit = { 0 };
+	unsigned int left_out;
+	int i;
+
+	(void)state;
+	for (i = 0; i < LOG_BURST; i++) {
+		assert_true(log_may(&limit, 1000, &left_out));
+		assert_int_equal(left_out, 0);
+	}
+	for (i = 0; i < 100; i++)
+		assert_false(log_may(&limit, 1001, &left_out));
+	assert_false(log_may(&limit, 1000 + LOG_WINDOW - 1, &left_out));
+	assert_true(log_may(&limit, 1000 + LOG_WINDOW, &left_out));
+	assert_int_equal(left_out, 101);
+	assert_true(log_may(&limit, 1001 + LOG_WINDOW, &left_out));
+	assert_int_equal(left_out, 0);
 }
 
 static char long_text[LOG_LINE_MAX * 2];
@@ -264,6 +399,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_levels, reset),
 		cmocka_unit_test_setup(test_journal, reset),
+		cmocka_unit_test_setup(test_fields_follow_the_sentence, reset),
+		cmocka_unit_test_setup(test_values_are_bounded, reset),
+		cmocka_unit_test_setup(test_the_journal_gets_fields, reset),
+		cmocka_unit_test(test_what_peers_cause_is_limited),
 		cmocka_unit_test_setup(test_long_line, reset),
 		cmocka_unit_test_setup(test_lines_never_mix, reset),
 		cmocka_unit_test(test_escape),
