@@ -98,7 +98,7 @@ def test_the_star_is_every_address(daemon):
 
 
 def test_another_address_is_not_listened_on(daemon):
-    d = daemon(LISTEN="127.0.0.2")
+    d = daemon(LISTEN="127.0.0.2", HTTP_PORT=free_port())
     assert push(("127.0.0.2", d.http_port), "test", "t")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         HttpConn(("127.0.0.1", d.http_port))

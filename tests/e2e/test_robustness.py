@@ -12,8 +12,8 @@ import pytest
 
 from mpushlib import (
     BINARY, CLOSE, DEADLINE, MEMORY, PING, PONG, SLOWNESS, TEXT, TOKEN,
-    HttpConn, Stream, WebSocket, address_of, http, login, push, push_all,
-    render_frame, start_push, wait_until)
+    HttpConn, Stream, WebSocket, address_of, free_port, http, login, push,
+    push_all, render_frame, start_push, wait_until)
 
 MANY = 200
 MIB = 1 << 20
@@ -499,7 +499,8 @@ def test_sigterm_closes_websockets_that_have_not_logged_in_with_1001(daemon):
 
 
 def test_sigterm_under_load_answers_every_request_that_was_begun(daemon):
-    server = daemon(ACK_TIMEOUT=60)
+    # A port that no other daemon gets when this one has left it.
+    server = daemon(ACK_TIMEOUT=60, HTTP_PORT=free_port())
     stop = threading.Event()
     words = []
 
