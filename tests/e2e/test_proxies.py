@@ -124,8 +124,8 @@ def proxy(request, daemon, tmp_path):
 
 
 def start(proxy, target, headers=None):
-    """A push on its way."""
-    c = HttpConn(proxy)
+    """A push on its way; caddy computes a second for a password."""
+    c = HttpConn(proxy, timeout=4 * DEADLINE)
     c.send_request("GET", target, ALICE if headers is None else headers)
     return c
 
