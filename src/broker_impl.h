@@ -63,6 +63,7 @@ struct broker {
 	struct channel *acceptor;
 	struct channel *to_store, *from_store; /* NULL: memory only */
 	uint64_t next_key;                     /* for the store */
+	bool store_hangs;     /* it has not answered for too long */
 	uint64_t restored_at; /* since the epoch; 0: nothing was */
 	uint64_t bytes;       /* of all messages, as the store counts */
 	struct overdue overdue;

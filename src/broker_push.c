@@ -19,6 +19,9 @@
  */
 #define BROKER_GRACE 500 /* milliseconds */
 
+/* How long who waits for the disk alone waits for it. */
+#define BROKER_KEEP_MAX 30000 /* milliseconds */
+
 static uint64_t
 broker_message_bytes(const struct device *d, const struct message *m)
 {
@@ -158,7 +161,23 @@ broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
 	return e;
 }
 
-/* The publisher of an entry waits; false, and answered, without memory. */
+/* Nothing but the disk is waited for any more; refused if that hangs. */
+static bool
+broker_wait_for_store(struct broker *b, struct device *d,
+    struct outbox_entry *e)
+{
+	e->waiter->overdue = true;
+	if (e->kept == OUTBOX_UNKEPT && b->store_hangs) {
+		broker_refuse_waiter(b, e, ANSWER_NOT_KEPT);
+		return false;
+	}
+	wheel_set(&b->wheel, &e->waiter->timer, b->now + BROKER_KEEP_MAX);
+	if (e->kept == OUTBOX_UNKEPT)
+		broker_keep(b, d, e);
+	return true;
+}
+
+/* The publisher of an entry waits; false when it is answered, and why not. */
 static bool
 broker_wait(struct broker *b, struct device *d, struct outbox_entry *e,
     const struct tevent_push *ev)
@@ -173,12 +192,9 @@ broker_wait(struct broker *b, struct device *d, struct outbox_entry *e,
 	e->waiter->require = ev->require_ack;
 	if (device_is_online(d) && !ev->no_wait) {
 		broker_set_wait(b, e->waiter);
-	} else {
-		e->waiter->overdue = true;
-		if (b->to_store != NULL)
-			broker_keep(b, d, e);
+		return true;
 	}
-	return true;
+	return broker_wait_for_store(b, d, e);
 }
 
 void
@@ -218,15 +234,18 @@ broker_on_wait(struct broker *b, struct waiter *w)
 		broker_refuse_waiter(b, e, ANSWER_NOT_CONFIRMED);
 		return;
 	}
-	if (b->to_store != NULL && e->kept == OUTBOX_UNKEPT)
-		broker_keep(b, w->device, e);
-	if (b->now < w->until) {
+	if (w->overdue) {
+		b->store_hangs = true;
+		broker_refuse_waiter(b, e, ANSWER_NOT_KEPT);
+	} else if (b->now < w->until) {
+		if (e->kept == OUTBOX_UNKEPT && !b->store_hangs)
+			broker_keep(b, w->device, e);
 		wheel_set(&b->wheel, &w->timer, w->until);
-		return;
-	}
-	w->overdue = true;
-	if (b->to_store == NULL || e->kept == OUTBOX_KEPT)
+	} else if (b->to_store == NULL || e->kept == OUTBOX_KEPT) {
 		broker_answer_kept(b, e);
+	} else {
+		(void)broker_wait_for_store(b, w->device, e);
+	}
 }
 
 void
@@ -236,6 +255,7 @@ broker_on_kept(struct broker *b, struct tevent *head)
 	struct device *d = device_of_node(table_get(b->table, ev->device));
 	struct outbox_entry *e;
 
+	b->store_hangs = false;
 	e = d != NULL ? outbox_find(&d->outbox, ev->mid) : NULL;
 	/* It was confirmed meanwhile. */
 	if (e == NULL || e->key != ev->key)
@@ -322,6 +342,8 @@ broker_hurry_waiters(struct broker *b)
 			broker_refuse_waiter(b, e, ANSWER_STOPPING);
 			continue;
 		}
+		/* The stop has its own limit. */
+		wheel_cancel(&b->wheel, &w->timer);
 		w->overdue = true;
 		if (e->kept == OUTBOX_KEPT)
 			broker_answer_kept(b, e);

@@ -288,6 +288,46 @@ test_stop_does_not_wait_for_ever(void **state)
 	finish(f);
 }
 
+/* A disk that neither works nor fails. */
+static void
+test_a_store_that_hangs_is_not_waited_for_for_ever(void **state)
+{
+	struct fixture *f = start_store("RESEND_INTERVAL=600");
+	struct handle s, p[3];
+	struct devref d;
+	uint64_t mid;
+
+	(void)state;
+	s = login(f, "dev", &d);
+	f->store_sleeps = true;
+	p[0] = push(f, "reg", "a", 5);
+	p[1] = push(f, "dev", "b", 5);
+	expect_delivery(f, s, 1, false);
+	pass(f, 29000);
+	expect_nothing(f, 0);
+	pass(f, 1100);
+	expect_answer(f, p[0], ANSWER_NOT_KEPT);
+	/* Now it is known, and others do not wait, but for their device. */
+	expect_answer(f, push(f, "reg", "c", 5), ANSWER_NOT_KEPT);
+	p[2] = push(f, "dev", "d", 5);
+	mid = expect_delivery(f, s, 1, false);
+	pass(f, GRACE + 100);
+	ack(f, s, d, mid);
+	expect_answer(f, p[2], ANSWER_OK);
+	p[2] = push(f, "dev", "e", 5);
+	expect_delivery(f, s, 1, false);
+	pass(f, ACK_TIMEOUT + 8);
+	expect_answer(f, p[1], ANSWER_NOT_KEPT);
+	expect_answer(f, p[2], ANSWER_NOT_KEPT);
+	/* When it goes on, so do we; of what was refused nothing is kept. */
+	f->store_sleeps = false;
+	pass(f, LATER);
+	assert_int_equal(store_mem_count(f->store), 1);
+	expect_answer(f, push(f, "reg", "f", 5), ANSWER_OFFLINE);
+	assert_int_equal(store_mem_count(f->store), 2);
+	finish(f);
+}
+
 /* The last run may have been a little ahead, and wrote nothing of it. */
 static void
 test_mids_after_a_crash_leave_out_the_lead(void **state)
@@ -611,6 +651,8 @@ main(void)
 		cmocka_unit_test(test_order_is_kept_across_a_crash),
 		cmocka_unit_test(test_stop_says_online_for_what_is_on_disk),
 		cmocka_unit_test(test_stop_does_not_wait_for_ever),
+		cmocka_unit_test(
+		    test_a_store_that_hangs_is_not_waited_for_for_ever),
 		cmocka_unit_test(test_mids_after_a_crash_leave_out_the_lead),
 		cmocka_unit_test(
 		    test_a_mid_ahead_of_the_clock_waits_until_it_is_reserved),
