@@ -117,20 +117,21 @@ broker_on_enrolled(struct broker *b, struct tevent *head)
 	struct tevent_keep *ev = (struct tevent_keep *)head;
 	struct device *d = device_of_node(table_get(b->table, ev->device));
 
+	/* While nothing can be written deliveries go on all the same. */
+	if (d != NULL) {
+		d->mid_kept = d->mid_kept < ev->mid ? ev->mid : d->mid_kept;
+		broker_want_pump(b, d);
+	}
 	if (d == NULL || (ev->error != 0 && !d->enrolled)) {
 		broker_not_enrolled(b, d, ev);
 		return;
 	}
-	/* While nothing can be written deliveries go on all the same. */
-	if (d->mid_kept < ev->mid)
-		d->mid_kept = ev->mid;
 	if (ev->error == 0) {
 		d->enrolled = true;
 		d->seen_kept = ev->time;
 	}
 	if (!handle_is_none(ev->from))
 		broker_welcome(b, d, ev->from);
-	broker_want_pump(b, d);
 }
 
 /*

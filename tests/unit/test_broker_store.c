@@ -390,6 +390,23 @@ test_a_mid_ahead_of_the_clock_waits_until_it_is_reserved(void **state)
 	finish(f);
 }
 
+/* Also to a device whose registration has never been written. */
+static void
+test_deliveries_go_on_while_the_store_fails(void **state)
+{
+	struct fixture *f = start_store("RESEND_INTERVAL=600");
+	struct handle s, p;
+	struct devref d;
+
+	(void)state;
+	store_mem_fail(f->store, EIO, 0);
+	s = login(f, "reg", &d);
+	p = push(f, "reg", "a", clock_real_ms() + 3600000);
+	ack(f, s, d, expect_delivery(f, s, 1, false));
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
 static void
 test_max_store_refuses_and_loses_nothing(void **state)
 {
@@ -656,6 +673,7 @@ main(void)
 		cmocka_unit_test(test_mids_after_a_crash_leave_out_the_lead),
 		cmocka_unit_test(
 		    test_a_mid_ahead_of_the_clock_waits_until_it_is_reserved),
+		cmocka_unit_test(test_deliveries_go_on_while_the_store_fails),
 		cmocka_unit_test(test_max_store_refuses_and_loses_nothing),
 		cmocka_unit_test(test_old_messages_are_dropped),
 		cmocka_unit_test(test_devices_that_nobody_saw_are_forgotten),
