@@ -107,7 +107,7 @@ broker_not_enrolled(struct broker *b, struct device *d,
 		broker_refuse_login(b, ev->from, ev->id, ev->id_len, true);
 	/* A device that was made for this login only. */
 	if (d != NULL && !d->enrolled && !d->listed && d->outbox.live == 0 &&
-	    !device_is_online(d))
+	    !device_is_online(d) && !d->pumping)
 		broker_drop_device(b, d);
 }
 
