@@ -5,15 +5,42 @@
 
 #include <stdlib.h>
 
+/* What a hash is made of. */
+#define DEDUP_SAYS   UINT64_C(0x0000ffffffffffff) /* the group among it */
+#define DEDUP_GROUP  UINT64_C(0x0000ffff00000000)
+#define DEDUP_NEWEST UINT64_C(0xffff000000000000)
+
 struct dedup_entry {
 	uint64_t hash, mid;
 	uint64_t until; /* 0: free */
+	bool outdated;  /* its group has said something else since */
 };
 
 struct dedup {
 	unsigned int next; /* the oldest, which is overwritten */
 	struct dedup_entry entry[DEDUP_MAX];
 };
+
+uint64_t
+dedup_hash(uint32_t says, uint16_t group, uint64_t newest)
+{
+	/* Spread what is but a few seconds later: Fibonacci hashing. */
+	newest *= UINT64_C(0x9e3779b97f4a7c15);
+	return (newest & DEDUP_NEWEST) | (uint64_t)group << 32 |
+	       (says != 0 ? says : 1);
+}
+
+static void
+dedup_outdate_group(struct dedup *d, uint64_t hash)
+{
+	unsigned int i;
+
+	for (i = 0; i < DEDUP_MAX && (hash & DEDUP_GROUP) != 0; i++) {
+		if (((d->entry[i].hash ^ hash) & DEDUP_GROUP) == 0 &&
+		    ((d->entry[i].hash ^ hash) & DEDUP_SAYS) != 0)
+			d->entry[i].outdated = true;
+	}
+}
 
 void
 dedup_add(struct dedup **dp, uint64_t hash, uint64_t mid, uint64_t until)
@@ -24,10 +51,20 @@ dedup_add(struct dedup **dp, uint64_t hash, uint64_t mid, uint64_t until)
 		*dp = calloc(1, sizeof(**dp));
 	if (*dp == NULL)
 		return;
+	dedup_outdate_group(*dp, hash);
 	e = &(*dp)->entry[(*dp)->next++ % DEDUP_MAX];
 	e->hash = hash;
 	e->mid = mid;
 	e->until = until;
+	e->outdated = false;
+}
+
+static bool
+dedup_is_same(const struct dedup_entry *e, uint64_t hash)
+{
+	uint64_t differs = e->hash ^ hash;
+
+	return e->outdated ? differs == 0 : (differs & DEDUP_SAYS) == 0;
 }
 
 bool
@@ -36,7 +73,8 @@ dedup_find(const struct dedup *d, uint64_t hash, uint64_t now, uint64_t *mid)
 	unsigned int i;
 
 	for (i = 0; d != NULL && i < DEDUP_MAX; i++) {
-		if (d->entry[i].hash == hash && d->entry[i].until > now) {
+		if (d->entry[i].until > now &&
+		    dedup_is_same(&d->entry[i], hash)) {
 			*mid = d->entry[i].mid;
 			return true;
 		}

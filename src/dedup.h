@@ -16,12 +16,24 @@
 struct dedup;
 
 /*
+ * The hash of a notification, from hashes of what it says and of its GROUP, 0:
+ * it has none; NEWEST is when the last of its alerts began, in any unit.  Never
+ * 0.
+ */
+uint64_t dedup_hash(uint32_t says, uint16_t group, uint64_t newest);
+
+/*
  * Remember until UNTIL that the notification of this hash became the message
  * MID; the oldest one is forgotten for it.  Without memory nothing is.
  */
 void dedup_add(struct dedup **, uint64_t hash, uint64_t mid, uint64_t until);
 
-/* True, with the message's mid, when the hash is remembered at NOW. */
+/*
+ * True, with the message's mid, when the hash is remembered at NOW.  After its
+ * group has said something else it must have the same NEWEST too: an alert that
+ * fires, ends and fires again does not repeat itself, and what a second
+ * Alertmanager says late does.
+ */
 bool
 dedup_find(const struct dedup *, uint64_t hash, uint64_t now, uint64_t *mid);
 

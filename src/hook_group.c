@@ -12,6 +12,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "dedup.h"
 #include "hook.h"
 #include "hook_text.h"
 
@@ -426,14 +427,18 @@ hook_hash_alerts(struct hook_hash *h, const struct hook_group *g)
 uint64_t
 hook_group_hash(const struct hook_group *g, const struct hook_options *opt)
 {
+	const json_t *key = json_object_get(g->body, "groupKey");
 	bool failed = false;
-	struct hook_hash h = { hook_hash_key(opt), &failed, g->count };
+	struct hook_hash h = { hook_hash_key(opt), &failed, 0 };
+	uint16_t group;
 
-	hook_hash_value(&h, json_object_get(g->body, "groupKey"));
+	hook_hash_value(&h, key);
+	group = key != NULL ? (uint16_t)(h.sum | 1) : 0;
+	hook_hash_add(&h, &g->count, sizeof(g->count));
 	hook_hash_alerts(&h, g);
 	if (failed)
 		return 0;
-	return h.sum != 0 ? h.sum : 1;
+	return dedup_hash((uint32_t)h.sum, group, (uint64_t)g->newest);
 }
 
 int

@@ -49,8 +49,8 @@ hook_group_init(struct hook_group *, json_t *body, const struct hook_options *);
 void hook_group_done(struct hook_group *);
 
 /*
- * A hash over the group's key and its alerts (fingerprint, else labels) with
- * their states, whatever their order; 0 for want of memory.
+ * A dedup_hash over the group's key and its alerts (fingerprint, else labels)
+ * with their states, whatever their order; 0 for want of memory.
  */
 uint64_t
 hook_group_hash(const struct hook_group *, const struct hook_options *);

@@ -238,6 +238,27 @@ def test_of_a_group_the_last_word_counts(daemon):
             "[FIRING:1 RE", "[FIRING:1] D"]
 
 
+@pytest.mark.parametrize("online", [True, False])
+def test_an_alert_that_fires_again_is_no_repetition(daemon, online):
+    server = daemon(COLLAPSE=False)
+    fires, ends, again = (notification([alert(1, status), alert(2)])
+                          for status in ("firing", "resolved", "firing"))
+    again["alerts"][0]["startsAt"] = "2026-11-23T06:01:00Z"
+    bodies = [fires, ends, again]
+    titles = ["[FIRING:2] D", "[FIRING:1 RE", "[FIRING:2] D"]
+    with login(server, "test") as device:
+        if online:
+            got = [deliver(server, device, json.dumps(body).encode(),
+                           headers=JSON) for body in bodies]
+            assert [m["title"][:12] for m in got] == titles
+            return
+    for body in bodies + bodies:  # the other Alertmanager, late
+        assert post(server, body).answer == (200, "offline")
+    with login(server, "test") as device:
+        got = device.recv_json()["data"]["msgList"]
+        assert [m["title"][:12] for m in got] == titles
+
+
 # How to answer
 
 

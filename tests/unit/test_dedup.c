@@ -62,6 +62,45 @@ test_the_oldest_makes_room(void **state)
 	dedup_free(&d);
 }
 
+static void
+test_what_happens_again_is_no_repetition(void **state)
+{
+	uint64_t fires = dedup_hash(1, 5, 1000), ends = dedup_hash(2, 5, 1000);
+	uint64_t again = dedup_hash(1, 5, 31000), other = dedup_hash(3, 6, 0);
+	struct dedup *d = NULL;
+	uint64_t mid;
+
+	(void)state;
+	dedup_add(&d, other, 10, 100);
+	dedup_add(&d, fires, 20, 100);
+	/* Another's clock may differ. */
+	assert_true(dedup_find(d, again, 0, &mid) && mid == 20);
+	dedup_add(&d, ends, 30, 100);
+	assert_true(dedup_find(d, fires, 0, &mid) && mid == 20);
+	assert_true(dedup_find(d, ends, 0, &mid) && mid == 30);
+	assert_false(dedup_find(d, again, 0, &mid));
+	dedup_add(&d, again, 40, 100);
+	assert_true(dedup_find(d, again, 0, &mid) && mid == 40);
+	assert_true(dedup_find(d, other, 0, &mid) && mid == 10);
+	assert_true(dedup_find(d, dedup_hash(3, 6, 9), 0, &mid));
+	dedup_free(&d);
+}
+
+/* Without a group nothing is known of what came between. */
+static void
+test_without_a_group_the_same_is_the_same(void **state)
+{
+	struct dedup *d = NULL;
+	uint64_t mid;
+
+	(void)state;
+	dedup_add(&d, dedup_hash(1, 0, 1000), 20, 100);
+	dedup_add(&d, dedup_hash(2, 0, 1000), 30, 100);
+	assert_true(dedup_find(d, dedup_hash(1, 0, 2000), 0, &mid));
+	assert_true(dedup_hash(0, 0, 0) != 0);
+	dedup_free(&d);
+}
+
 int
 main(void)
 {
@@ -69,6 +108,8 @@ main(void)
 		cmocka_unit_test(test_what_was_added_is_found_until_its_time),
 		cmocka_unit_test(test_what_is_forgotten_is_not_found),
 		cmocka_unit_test(test_the_oldest_makes_room),
+		cmocka_unit_test(test_what_happens_again_is_no_repetition),
+		cmocka_unit_test(test_without_a_group_the_same_is_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
