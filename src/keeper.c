@@ -20,7 +20,7 @@
 #include "thread.h"
 
 #define KEEPER_TIDY  1000 /* milliseconds from the first deletion to a look */
-#define KEEPER_FEW   64   /* records deleted at once on a full disk */
+#define KEEPER_FEW   64   /* records deleted first on a full disk */
 #define KEEPER_STUCK 1    /* milliseconds, while the pipe is full */
 
 /* Keys whose records are to be deleted. */
@@ -262,18 +262,18 @@ keeper_forget_discards(struct keeper *k)
 }
 
 /*
- * Delete a few at a time, the last first: on a disk that is full a deletion
+ * Delete a few at first, the last first: on a disk that is full a deletion
  * needs some room too, which the one before it has made.
  */
 static int
 keeper_delete(struct keeper *k)
 {
 	struct keeper_keys *d = &k->discards;
-	size_t n;
+	size_t n, few = KEEPER_FEW;
 	int error = 0;
 
-	while (d->count > 0 && error == 0) {
-		n = d->count < KEEPER_FEW ? d->count : KEEPER_FEW;
+	for (; d->count > 0 && error == 0; few *= 2) {
+		n = d->count < few ? d->count : few;
 		error = store_del(k->store, d->key + d->count - n, n);
 		if (error == 0)
 			error = store_sync(k->store);

@@ -239,6 +239,35 @@ test_it_recovers_by_itself_and_forgets_no_confirmation(void **state)
 }
 
 /* The end commits what nobody waits for, without waiting itself. */
+/* A commit for a few only while it is not known that there is room. */
+static void
+test_many_confirmations_are_a_few_commits_when_it_recovers(void **state)
+{
+	struct fixture *f = start();
+	size_t syncs;
+	uint64_t key;
+
+	(void)state;
+	send(f, TEVENT_KEEP, 1);
+	store_mem_fail(f->store, ENOSPC, 0);
+	turn(f, 0);
+	expect(f, TEVENT_KEPT, 1, ENOSPC);
+	for (key = 1; key <= 100000; key++) {
+		discard(f, key);
+		if (key % 1000 == 0)
+			turn(f, 0);
+	}
+	store_mem_fail(f->store, 0, 0);
+	syncs = store_mem_syncs(f->store);
+	turn(f, KEEPER_RETRY);
+	assert_true(store_mem_syncs(f->store) > syncs);
+	assert_true(store_mem_syncs(f->store) < syncs + 20);
+	send(f, TEVENT_KEEP, 200000);
+	turn(f, 0);
+	expect(f, TEVENT_KEPT, 200000, 0);
+	finish(f);
+}
+
 static void
 test_quit_commits_all(void **state)
 {
@@ -272,6 +301,8 @@ main(void)
 		cmocka_unit_test(test_while_it_fails_it_is_not_tried_for_each),
 		cmocka_unit_test(
 		    test_it_recovers_by_itself_and_forgets_no_confirmation),
+		cmocka_unit_test(
+		    test_many_confirmations_are_a_few_commits_when_it_recovers),
 		cmocka_unit_test(test_quit_commits_all),
 	};
 
