@@ -683,8 +683,12 @@ http_on_websocket(struct conn *c, const struct http_head *head)
  * then be read as a request that nobody sent (RFC 9112 6.1, 11.2).
  */
 static const char *
-http_framing_fault(enum evhttp_cmd_type method, const struct http_head *h)
+http_framing_fault(const struct evhttp_request *req, const struct http_head *h)
 {
+	enum evhttp_cmd_type method = evhttp_request_get_command(req);
+
+	if (h->coding != NULL && req->major == 1 && req->minor == 0)
+		return "HTTP/1.0 has no Transfer-Encoding";
 	if (h->coding != NULL && (h->lengths > 0 || h->codings > 1 ||
 				     strcasecmp(h->coding, "chunked") != 0))
 		return "Transfer-Encoding may only be chunked, without a "
@@ -746,7 +750,7 @@ http_on_request(struct evhttp_request *req, void *arg)
 	c->req = req;
 	c->wants_json = head.json;
 	c->wants_close = head.close;
-	fault = http_framing_fault(method, &head);
+	fault = http_framing_fault(req, &head);
 	if (fault != NULL)
 		http_refuse_and_close(c, 400, fault);
 	else if (method == EVHTTP_REQ_GET && head.upgrade && head.websocket)

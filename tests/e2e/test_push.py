@@ -714,6 +714,17 @@ def test_a_doubtful_length_is_refused_and_what_follows_is_no_request(
         device.expect_nothing()
 
 
+def test_a_transfer_encoding_of_http_1_0_is_refused(daemon):
+    """RFC 9112 6.1: whoever passed it on may have seen another end."""
+    d = daemon()
+    with Device(d).login() as device, HttpConn(d) as c:
+        c.send(b"POST /nobody HTTP/1.0\r\nConnection: keep-alive\r\n"
+               b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + HIDDEN)
+        assert c.read_response().status == 400
+        c.expect_eof()
+        device.expect_nothing()
+
+
 def test_equal_lengths_twice_are_no_two_requests(daemon):
     d = daemon()
     with Device(d).login() as device, HttpConn(d) as c:
