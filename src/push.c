@@ -95,6 +95,9 @@ push_skip_origin(const char *target)
 {
 	size_t scheme;
 
+	/* As nearly all of them do. */
+	if (*target == '/')
+		return target;
 	scheme = strspn(target,
 	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	    "0123456789+-.");
