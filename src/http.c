@@ -545,6 +545,8 @@ http_readiness(struct conn *c)
 {
 	if (worker_is_stopping(c->conns->worker))
 		return ANSWER_STOPPING;
+	if (worker_is_starting(c->conns->worker))
+		return ANSWER_STARTING;
 	return worker_store_fails(c->conns->worker) ? ANSWER_NOT_KEPT :
 						      ANSWER_OK;
 }

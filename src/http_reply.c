@@ -55,6 +55,10 @@ static const struct http_reply http_reply_answers[] = {
 	    .word = "no",
 	    .error = "the same notification is being pushed at this moment; "
 		     "try again" },
+	[ANSWER_STARTING] = { .code = 503,
+	    .reason = "Service Unavailable",
+	    .word = "no",
+	    .error = "the server is starting: pushes wait until it is ready" },
 	[ANSWER_NOT_KEPT] = { .code = 503,
 	    .why = METRICS_WHY_NOT_KEPT,
 	    .reason = "Service Unavailable",

@@ -43,7 +43,8 @@ struct keeper {
 	uint64_t failed_at, retry_at;
 	size_t refused; /* since failed_at */
 	bool quit;
-	struct gauge failing; /* read by the workers */
+	struct gauge *failing; /* others read it; ours, unless it is shared */
+	struct gauge own;
 };
 
 struct keeper *
@@ -54,6 +55,7 @@ keeper_new(struct store *store)
 	if (k == NULL)
 		return NULL;
 	k->store = store;
+	k->failing = &k->own;
 	k->bell = doorbell_new();
 	if (k->bell == NULL)
 		keeper_free(&k);
@@ -79,10 +81,10 @@ keeper_bell(struct keeper *k)
 	return k->bell;
 }
 
-struct gauge *
-keeper_failing(struct keeper *k)
+void
+keeper_share(struct keeper *k, struct gauge *failing)
 {
-	return &k->failing;
+	k->failing = failing;
 }
 
 void
@@ -246,7 +248,7 @@ keeper_fail(struct keeper *k, int error)
 		    strerror(error));
 		k->failed_at = k->now;
 		k->refused = 0;
-		gauge_up(&k->failing);
+		gauge_up(k->failing);
 	}
 	k->error = error;
 	k->retry_at = k->now + KEEPER_RETRY;
@@ -305,7 +307,7 @@ keeper_works(struct keeper *k)
 		return false;
 	}
 	k->error = 0;
-	gauge_down(&k->failing);
+	gauge_down(k->failing);
 	if (k->tidy_at == 0)
 		k->tidy_at = k->now + KEEPER_TIDY;
 	log_event(LOG_NOTICE,

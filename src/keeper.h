@@ -35,8 +35,11 @@ void keeper_free(struct keeper **);
 /* Who sends to the store thread rings this bell. */
 struct doorbell *keeper_bell(struct keeper *);
 
-/* Not zero while the store fails; any thread may read it. */
-struct gauge *keeper_failing(struct keeper *);
+/*
+ * Let others read in FAILING (borrowed, 0 now) whether the store fails: then
+ * it is not zero.
+ */
+void keeper_share(struct keeper *, struct gauge *failing);
 
 /* Connect the broker (borrowed). */
 void keeper_connect(struct keeper *, struct channel *from, struct channel *to);

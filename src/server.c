@@ -19,6 +19,7 @@
 #include "check.h"
 #include "conf.h"
 #include "doorbell.h"
+#include "gauge.h"
 #include "keeper.h"
 #include "listen.h"
 #include "log.h"
@@ -71,6 +72,11 @@ struct server {
 	struct watchdog *watchdog; /* NULL: nobody asks for it */
 	bool conf_is_old;          /* what the file says now has a fault */
 	bool stopping;
+	struct gauge starting;      /* read by the workers */
+	struct gauge store_failing; /* likewise */
+	bool restoring;
+	struct gauge restored; /* the thread that restores is done */
+	bool restore_failed;   /* its, until it has ended */
 };
 
 static const int server_signals[] = { SIGTERM, SIGINT, SIGHUP };
@@ -308,21 +314,26 @@ server_ready(struct server *s)
 		if (channel_ready(s->workers[i].from))
 			return true;
 	}
-	return false;
+	return s->restoring && gauge_read(&s->restored) > 0;
+}
+
+/* Wait for something to do, and do it. */
+static void
+server_serve_once(struct server *s)
+{
+	if (server_drain(s))
+		return;
+	doorbell_arm(s->bell);
+	event_base_loop(s->base,
+	    server_ready(s) ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE);
+	doorbell_disarm(s->bell);
 }
 
 static void
 server_serve(struct server *s)
 {
-	while (s->stopped_count < s->worker_count) {
-		if (server_drain(s))
-			continue;
-		doorbell_arm(s->bell);
-		event_base_loop(s->base, server_ready(s) ?
-					     EVLOOP_ONCE | EVLOOP_NONBLOCK :
-					     EVLOOP_ONCE);
-		doorbell_disarm(s->bell);
-	}
+	while (s->stopped_count < s->worker_count)
+		server_serve_once(s);
 }
 
 static int
@@ -389,7 +400,8 @@ server_new_worker(struct server *s, size_t i, const int *fds)
 	links.from_broker = sw->from_broker;
 	links.to_broker = sw->to_broker;
 	links.store_failing =
-	    s->keeper != NULL ? keeper_failing(s->keeper) : NULL;
+	    s->conf->state_dir != NULL ? &s->store_failing : NULL;
+	links.starting = &s->starting;
 	worker_connect(sw->worker, &links);
 	broker_connect_worker(s->broker, i, sw->to_broker, sw->from_broker);
 	s->acceptor_workers[i].worker = sw->worker;
@@ -437,22 +449,51 @@ server_new_keeper(struct server *s)
 	if (metrics_add_pipe("broker-to-store", s->to_keeper) == -1 ||
 	    metrics_add_pipe("store-to-broker", s->from_keeper) == -1)
 		return -1;
+	keeper_share(s->keeper, &s->store_failing);
 	keeper_connect(s->keeper, s->to_keeper, s->from_keeper);
 	broker_connect_store(s->broker, s->from_keeper, s->to_keeper);
 	return 0;
 }
 
-/* Open the store, and give what it holds to the broker. */
-static int
-server_restore(struct server *s)
+/*
+ * The thread that opens the store and gives what it holds to the broker, while
+ * the workers answer already that they are not ready.
+ */
+static void *
+server_restore(void *arg)
 {
-	if (s->conf->state_dir == NULL)
-		return 0;
+	struct server *s = arg;
+
+	CHECK(metrics_attach() == 0);
 	s->store =
 	    store_lmdb_new(s->conf->state_dir, (uint64_t)s->conf->max_store);
-	if (s->store == NULL)
+	s->restore_failed =
+	    s->store == NULL || broker_restore(s->broker, s->store) != 0;
+	gauge_up(&s->restored);
+	doorbell_ring(s->bell);
+	return NULL;
+}
+
+/* Serve until it has ended.  Returns 0, or -1 when it has logged why not. */
+static int
+server_await_restore(struct server *s)
+{
+	pthread_t tid;
+	int error;
+
+	if (s->conf->state_dir == NULL)
+		return 0;
+	error = thread_start(&tid, "restore", server_restore, s);
+	if (error != 0) {
+		log_err("start: threads: %s", strerror(error));
 		return -1;
-	return broker_restore(s->broker, s->store) == 0 ? 0 : -1;
+	}
+	s->restoring = true;
+	while (gauge_read(&s->restored) == 0)
+		server_serve_once(s);
+	s->restoring = false;
+	pthread_join(tid, NULL);
+	return s->restore_failed ? -1 : 0;
 }
 
 /* Make everything; no thread runs yet. */
@@ -465,32 +506,21 @@ server_build(struct server *s)
 	if (s->to_broker == NULL)
 		return -1;
 	broker_connect_acceptor(s->broker, s->to_broker);
-	if (server_new_keeper(s) == -1 || server_new_workers(s) == -1)
+	if (server_new_workers(s) == -1)
 		return -1;
 	s->acceptor = acceptor_new(s->base, s->listeners, s->listener_count,
 	    s->acceptor_workers, s->worker_count);
 	return s->acceptor == NULL ? -1 : 0;
 }
 
-/* Start the threads.  Returns 0 or an errno. */
+/* Start the threads of the workers.  Returns 0 or an errno. */
 static int
-server_start(struct server *s)
+server_start_workers(struct server *s)
 {
 	char name[16];
 	int error;
 	size_t i;
 
-	if (s->keeper != NULL) {
-		error = thread_start(&s->keeper_tid, "store", keeper_run,
-		    s->keeper);
-		if (error != 0)
-			return error;
-		s->keeper_running = true;
-	}
-	error = thread_start(&s->broker_tid, "broker", broker_run, s->broker);
-	if (error != 0)
-		return error;
-	s->broker_running = true;
 	for (i = 0; i < s->worker_count; i++) {
 		snprintf(name, sizeof(name), "worker-%u", (unsigned int)i);
 		error = thread_start(&s->workers[i].tid, name, worker_run,
@@ -500,6 +530,51 @@ server_start(struct server *s)
 		s->workers[i].running = true;
 	}
 	return 0;
+}
+
+/* Start the other threads.  Returns 0 or an errno. */
+static int
+server_start_broker(struct server *s)
+{
+	int error;
+
+	if (s->keeper != NULL) {
+		error = thread_start(&s->keeper_tid, "store", keeper_run,
+		    s->keeper);
+		if (error != 0)
+			return error;
+		s->keeper_running = true;
+	}
+	error = thread_start(&s->broker_tid, "broker", broker_run, s->broker);
+	s->broker_running = error == 0;
+	return error;
+}
+
+/* From nothing to all threads.  Returns 0, or -1 when it has logged why not. */
+static int
+server_start(struct server *s)
+{
+	int error = ENOMEM;
+
+	gauge_up(&s->starting);
+	s->broker = broker_new(s->conf, (size_t)s->conf->workers);
+	if (s->broker == NULL || server_build(s) == -1) {
+		log_err("start: %s", strerror(errno));
+		return -1;
+	}
+	error = server_start_workers(s);
+	if (error == 0) {
+		acceptor_set_limit(s->acceptor, server_limit(s->conf));
+		acceptor_open(s->acceptor);
+		if (server_await_restore(s) == -1)
+			return -1;
+		error =
+		    server_new_keeper(s) == -1 ? errno : server_start_broker(s);
+	}
+	gauge_down(&s->starting);
+	if (error != 0)
+		log_err("start: threads: %s", strerror(error));
+	return error == 0 ? 0 : -1;
 }
 
 /* End the threads that run, workers before the broker. */
@@ -614,11 +689,23 @@ server_log_start(const struct server *s)
 		    "started");
 }
 
+/* Tell everybody that it is ready. */
+static void
+server_announce(struct server *s)
+{
+	if (s->options->on_ready != NULL)
+		s->options->on_ready(s->options->arg);
+	listen_announce(s->listeners, s->listener_count);
+	server_log_start(s);
+	server_tell(s, "READY=1");
+	server_start_watchdog(s);
+}
+
 int
 server_run(const struct server_options *options)
 {
 	struct server s = { .options = options };
-	int status = 1, error;
+	int status = 1;
 
 	thread_become(THREAD_ACCEPTOR);
 	CHECK(metrics_attach() == 0);
@@ -629,27 +716,12 @@ server_run(const struct server_options *options)
 	s.listener_count = listen_open(s.conf, &s.listeners);
 	if (s.listener_count == 0 || privs_drop(s.conf->user) == -1)
 		goto out;
-	s.broker = broker_new(s.conf, (size_t)s.conf->workers);
-	if (s.broker != NULL && server_restore(&s) == -1)
-		goto out;
-	if (s.broker == NULL || server_build(&s) == -1) {
-		log_err("start: %s", strerror(errno));
-		goto out;
-	}
-	error = server_start(&s);
-	if (error != 0) {
-		log_err("start: threads: %s", strerror(error));
+	if (server_start(&s) == -1) {
 		server_join(&s);
 		goto out;
 	}
-	acceptor_set_limit(s.acceptor, server_limit(s.conf));
-	acceptor_open(s.acceptor);
-	if (options->on_ready != NULL)
-		options->on_ready(options->arg);
-	listen_announce(s.listeners, s.listener_count);
-	server_log_start(&s);
-	server_tell(&s, "READY=1");
-	server_start_watchdog(&s);
+	if (!s.stopping)
+		server_announce(&s);
 	server_serve(&s);
 	server_join(&s);
 	log_event(LOG_NOTICE,

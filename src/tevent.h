@@ -104,6 +104,7 @@ enum answer {
 	ANSWER_NOT_KEPT,   /* the store failed */
 	ANSWER_NOT_CONFIRMED,
 	ANSWER_REPEATED, /* the same is being pushed at this moment */
+	ANSWER_STARTING, /* of the page of that name only */
 };
 
 struct tevent_answer {

@@ -269,6 +269,12 @@ worker_tell_broker(struct worker *w, struct tevent **evp)
 }
 
 bool
+worker_is_starting(const struct worker *w)
+{
+	return gauge_read(w->links.starting) > 0;
+}
+
+bool
 worker_has_store(const struct worker *w)
 {
 	return w->links.store_failing != NULL;

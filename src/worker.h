@@ -26,6 +26,7 @@ struct worker_links {
 	struct channel *from_acceptor, *to_acceptor;
 	struct channel *from_broker, *to_broker;
 	struct gauge *store_failing; /* NULL: there is no store */
+	struct gauge *starting;      /* not 0: the broker does not run yet */
 };
 
 /*
@@ -66,6 +67,9 @@ const char *worker_date(struct worker *);
 
 /* [worker] True once the daemon stops. */
 bool worker_is_stopping(const struct worker *);
+
+/* [worker] True until what was kept has been found: pushes wait. */
+bool worker_is_starting(const struct worker *);
 
 /* [worker] True when messages are kept on disk. */
 bool worker_has_store(const struct worker *);

@@ -16,7 +16,7 @@ import pytest
 
 from mpushlib import (
     BUILDDIR, DEADLINE, MPUSHD, SANITIZER_REPORT, SLOWNESS, TOKEN, Daemon,
-    Device, HttpConn, http, login, push, push_all, start_push, wait_until)
+    Device, HttpConn, free_port, http, login, push, push_all, start_push, wait_until)
 
 FAULTFS = os.path.join(BUILDDIR, "tests", "tools", "faultfs.so")
 RECOVERY = 5 * SLOWNESS
@@ -183,6 +183,57 @@ def test_a_start_that_fails_is_one_clear_line(daemon, disk, of):
     next_one = daemon(STATE_DIR=disk.state)
     next_one.wait_log("found what was kept messages=0")
     assert "damage" not in next_one.log
+
+
+@pytest.mark.parametrize("end", ["work", "stop", "fail"])
+def test_while_it_starts_it_says_so(daemon, disk, end):
+    """The disk takes its time: pushes wait, and /-/ready is 503."""
+    with contextlib.closing(daemon(STATE_DIR=disk.state)) as first:
+        push_all(first, "test", ["before"])
+        assert first.terminate() == 0
+    port = free_port()
+    disk.rule("wait", "open")
+    server = daemon(STATE_DIR=disk.state, env=disk.env(), wait=False,
+                    HTTP_PORT=port)
+
+    at = ("127.0.0.1", port)
+
+    def answers():
+        with contextlib.suppress(OSError, EOFError):
+            return http(at, "GET", "/-/healthy").status == 200
+        return False
+
+    wait_until(answers, what="workers before the store")
+    r = http(at, "GET", "/-/ready", {"Accept": "application/json"})
+    assert r.status == 503 and "starting" in r.json()["error"]
+    assert r.headers["retry-after"]
+    assert b"\nmpushd_ready 0\n" in http(at, "GET", "/-/metrics").body
+    with HttpConn(at) as c:
+        c.send_request("GET", "/test?content=after")
+        c.expect_silence(0.2)
+        if end == "stop":
+            server.signal(15)
+        disk.rule(*("fail", "any", errno.EIO) if end == "fail" else ())
+        if end == "fail":
+            assert server.wait() == 1
+            assert len([x for x in server.lines if "start" in x]) == 1
+            c.expect_eof()
+            return
+        # Accepted before the stop, it is kept and told so.
+        assert c.read_response().answer == (
+            (200, "offline") if end == "work" else (503, "no"))
+    if end == "stop":
+        assert server.wait() == 0
+        assert "listening" not in server.log
+        disk.rule()
+        server = daemon(STATE_DIR=disk.state)
+    else:
+        server.wait_listening()
+        assert http(server, "GET", "/-/ready").status == 200
+    with login(server, "test") as device:
+        wanted = ["before", "after"] if end == "work" else ["before"]
+        assert [m["content"] for m in
+                device.recv_messages(len(wanted))] == wanted
 
 
 def test_a_file_system_that_is_really_full(daemon, tmp_path):

@@ -7,6 +7,7 @@
  *	fail CLASS ERRNO AT	the calls fail with that error number
  *	short CLASS 0 AT	a write writes half of what it should
  *	kill CLASS 0 AT		the process kills itself before the call
+ *	wait CLASS 0 AT		the call waits until there is another rule
  *	count CLASS 0 AT	nothing but the line below
  * CLASS is open, write, sync (syncdir: of a directory alone), name (link,
  * rename, unlink, mkdir) or any; AT is the one call, counted from 1 since the
@@ -106,22 +107,35 @@ is_class(const char *of, const char *class)
 }
 
 /* What the rule says of this call; errno is set for FAIL. */
+static bool
+read_rule(const char *name, char action[16], char of[16], int *error, int *at)
+{
+	char text[64] = "";
+	int fd = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY, 0);
+
+	if (fd == -1)
+		return false;
+	(void)!syscall(SYS_read, fd, text, sizeof(text) - 1);
+	syscall(SYS_close, fd);
+	return sscanf(text, "%15s %15s %d %d", action, of, error, at) == 4;
+}
+
 static enum verdict
 judge(const char *class)
 {
 	const char *rule_file = getenv("FAULTFS_RULE");
-	char text[128] = "", action[16], of[16];
-	int fd, error, at, call = ++calls;
+	char action[16], of[16];
+	int error, at, call = ++calls;
 
 	if (rule_file == NULL)
 		return PASS;
-	fd = (int)syscall(SYS_openat, AT_FDCWD, rule_file, O_RDONLY, 0);
-	if (fd == -1)
-		return PASS;
-	(void)!syscall(SYS_read, fd, text, sizeof(text) - 1);
-	syscall(SYS_close, fd);
-	if (sscanf(text, "%15s %15s %d %d", action, of, &error, &at) != 4)
-		return PASS;
+	for (;;) {
+		if (!read_rule(rule_file, action, of, &error, &at))
+			return PASS;
+		if (strcmp(action, "wait") != 0 || !is_class(of, class))
+			break;
+		usleep(10000);
+	}
 	if (!is_class(of, class) || (at != 0 && at != call))
 		return PASS;
 	hit(rule_file, class, call);
