@@ -52,12 +52,13 @@ log_connect_journal(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
+	/* Never when the lines go elsewhere: a thread may be sending on it. */
 	if (journal_fd != -1)
 		close(journal_fd);
 	journal_fd = -1;
-	if (!journal || strlen(journal_path) >= sizeof(address.sun_path))
+	if (strlcpy(address.sun_path, journal_path, sizeof(address.sun_path)) >=
+	    sizeof(address.sun_path))
 		return;
-	strcpy(address.sun_path, journal_path);
 	journal_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (journal_fd != -1 && connect(journal_fd, (struct sockaddr *)&address,
 				    sizeof(address)) == -1) {
@@ -71,7 +72,8 @@ log_open(enum log_target t)
 {
 	target = t;
 	journal = t == LOG_TO_STDERR && log_stderr_is_journal();
-	log_connect_journal();
+	if (journal)
+		log_connect_journal();
 	if (t == LOG_TO_SYSLOG)
 		openlog("mpushd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 }
@@ -151,7 +153,7 @@ log_field_value(const struct log_field *f, char number[24], const char **value)
 		return (size_t)snprintf(number, 24, "%" PRIu64, f->number);
 	}
 	*value = f->text;
-	return f->len < LOG_VALUE_MAX ? f->len : LOG_VALUE_MAX;
+	return f->len;
 }
 
 /* True when the journal has taken it; it never waits for that. */
@@ -164,7 +166,7 @@ log_send_journal(int priority, const struct log_field *fields, const char *text)
 	size_t len;
 	int n;
 
-	if (journal_fd == -1)
+	if (!journal || journal_fd == -1)
 		return false;
 	log_entry_add(&e, "", "MESSAGE", text, strlen(text));
 	n = snprintf(number, sizeof(number), "%d", priority);
@@ -173,7 +175,8 @@ log_send_journal(int priority, const struct log_field *fields, const char *text)
 	log_entry_add(&e, "MPUSHD_", "AREA", text, strcspn(text, ":[ "));
 	for (; fields != NULL && fields->key != NULL; fields++) {
 		len = log_field_value(fields, number, &value);
-		log_entry_add(&e, "MPUSHD_", fields->key, value, len);
+		log_entry_add(&e, "MPUSHD_", fields->key, value,
+		    len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX);
 	}
 	return send(journal_fd, e.buf, e.len, MSG_NOSIGNAL | MSG_DONTWAIT) ==
 	       (ssize_t)e.len;
@@ -217,6 +220,24 @@ log_is_word(const char *text, size_t len)
 	return len > 0;
 }
 
+/* How much of escaped text fits into MAX bytes without cutting an escape. */
+static size_t
+log_fit_escaped(const char *text, size_t max)
+{
+	size_t at = 0, next, digits;
+
+	for (;;) {
+		next = at + 1;
+		if (text[at] == '\\') {
+			digits = strspn(text + next, "01234567");
+			next += digits == 0 ? 1 : digits < 3 ? digits : 3;
+		}
+		if (text[at] == '\0' || next > max)
+			return at;
+		at = next;
+	}
+}
+
 /*
  * Append bytes as one value: what is not printable escaped as vis(3) does, a
  * quote and a backslash by a backslash.
@@ -224,19 +245,21 @@ log_is_word(const char *text, size_t len)
 static void
 log_append_value(char *line, const char *text, size_t len)
 {
-	char quoted[LOG_VALUE_MAX * 4 + 1];
-	size_t take = len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX;
+	char escaped[LOG_VALUE_MAX * 4 + 1] = "";
+	size_t take = len < LOG_VALUE_MAX ? len : LOG_VALUE_MAX, fits;
+	const char *quote = log_is_word(text, take) ? "" : "\"";
+	bool cut;
 
-	if (log_is_word(text, take)) {
-		strvisx(quoted, text, take, VIS_CSTYLE | VIS_OCTAL);
-		strlcat(line, quoted, LOG_LINE_MAX);
-		return;
-	}
-	strvisx(quoted, text, take,
+	/* It needs memory, and writes nothing when there is none. */
+	strvisx(escaped, text, take,
 	    VIS_CSTYLE | VIS_TAB | VIS_NL | VIS_OCTAL | VIS_DQ);
-	strlcat(line, "\"", LOG_LINE_MAX);
-	strlcat(line, quoted, LOG_LINE_MAX);
-	strlcat(line, "\"", LOG_LINE_MAX);
+	fits = log_fit_escaped(escaped, LOG_SHOWN_MAX);
+	cut = take < len || escaped[fits] != '\0';
+	escaped[fits] = '\0';
+	strlcat(line, quote, LOG_LINE_MAX);
+	strlcat(line, escaped, LOG_LINE_MAX);
+	strlcat(line, cut ? "..." : "", LOG_LINE_MAX);
+	strlcat(line, quote, LOG_LINE_MAX);
 }
 
 void

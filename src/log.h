@@ -5,7 +5,8 @@
  * its own too: MPUSHD_DEVICE for device (systemd's native protocol).
  * Thread: any, but log_open the main thread's while others do not log; a line
  * is one write, so lines never mix.
- * Limits: a line is cut at LOG_LINE_MAX bytes, a value at LOG_VALUE_MAX.
+ * Limits: a line is cut at LOG_LINE_MAX bytes, a value in it at LOG_SHOWN_MAX
+ * and in the journal at LOG_VALUE_MAX.
  */
 #ifndef MPUSHD_LOG_H
 #define MPUSHD_LOG_H
@@ -18,7 +19,8 @@
 #include <syslog.h>
 
 #define LOG_LINE_MAX   1024  /* bytes */
-#define LOG_VALUE_MAX  512   /* bytes of a value, escaped */
+#define LOG_VALUE_MAX  512   /* bytes of a value; the rest is left out */
+#define LOG_SHOWN_MAX  256   /* bytes of one in a line, escaped */
 #define LOG_FIELDS_MAX 8     /* of one event */
 #define LOG_BURST      5     /* events of one log_limit */
 #define LOG_WINDOW     60000 /* in so many milliseconds */
@@ -62,7 +64,8 @@ void log_write(int priority, const char *fmt, ...)
 
 /*
  * Write one event: the sentence, and the fields behind it as " key=value", or
- * " key=\"value\"" where the value has other bytes than a word has.
+ * " key=\"value\"" where the value has other bytes than a word has.  A value
+ * that is long ends in "...": what is behind it has to be read too.
  */
 void log_event(int priority, const struct log_field *fields, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));

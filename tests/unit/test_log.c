@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@
 #include "log.h"
 
 #define THREADS 4
-#define LINES   100 /* of each thread; all fit into a pipe */
+#define LINES   100  /* of each thread; all fit into a pipe */
+#define ENTRIES 1000 /* more than a socket takes; all fit into a pipe */
 
 static char got[1 << 16];
 
@@ -152,25 +154,90 @@ test_fields_follow_the_sentence(void **state)
 	    "bytes=\"\\n\\033[31m\\377\" utf=\"\\303\\274\"\n");
 }
 
-static void
-write_long_values(void)
-{
-	static char value[5000];
+static char value[5000];
+static size_t value_len;
 
-	memset(value, '\001', sizeof(value));
+static void
+write_value_and_more(void)
+{
 	log_event(LOG_INFO,
-	    LOG_FIELDS(log_bytes("a", value, sizeof(value)),
-		log_bytes("b", value, sizeof(value)), log_text("c", "end")),
+	    LOG_FIELDS(log_bytes("a", value, value_len), log_text("b", "end")),
 	    "long");
 }
 
+/* Check the line with FILL in "a" for each length, however it is escaped. */
+static void
+check_lengths(char fill, size_t escaped, const char *quote)
+{
+	char end[32];
+	size_t shown;
+	bool whole;
+
+	memset(value, fill, sizeof(value));
+	for (value_len = 1; value_len <= 2 * LOG_VALUE_MAX; value_len++) {
+		capture(write_value_and_more);
+		whole = value_len * escaped <= LOG_SHOWN_MAX;
+		shown = whole ? value_len : LOG_SHOWN_MAX / escaped;
+		snprintf(end, sizeof(end), "%s%s b=end\n", whole ? "" : "...",
+		    quote);
+		assert_int_equal(strlen(got),
+		    strlen("long a=") + strlen(quote) + shown * escaped +
+			strlen(end));
+		assert_string_equal(got + strlen(got) - strlen(end), end);
+	}
+}
+
+/* What is behind a value is read too: who it was, how many were left out. */
 static void
 test_values_are_bounded(void **state)
 {
 	(void)state;
-	capture(write_long_values);
+	check_lengths('x', 1, "");
+	check_lengths(' ', 1, "\"");
+	check_lengths('"', 2, "\"");
+	check_lengths('\\', 2, "\"");
+	check_lengths('\n', 2, "\"");
+	check_lengths('\001', 4, "\"");
+	check_lengths('\xe4', 4, "\"");
+}
+
+static void
+write_many_values(void)
+{
+	log_event(LOG_INFO,
+	    LOG_FIELDS(log_bytes("a", value, value_len),
+		log_bytes("b", value, value_len),
+		log_bytes("c", value, value_len),
+		log_bytes("d", value, value_len), log_text("e", "end")),
+	    "long");
+}
+
+static void
+test_a_line_with_fields_is_bounded(void **state)
+{
+	(void)state;
+	memset(value, '\001', sizeof(value));
+	value_len = sizeof(value);
+	capture(write_many_values);
 	assert_true(strncmp(got, "long a=\"\\001\\001", 14) == 0);
 	assert_int_equal(strlen(got), LOG_LINE_MAX);
+	assert_int_equal(got[LOG_LINE_MAX - 1], '\n');
+}
+
+/* No escape is cut, wherever the end of what is shown comes to be. */
+static void
+test_no_escape_is_cut(void **state)
+{
+	size_t lead;
+
+	(void)state;
+	value_len = LOG_VALUE_MAX;
+	for (lead = 0; lead < 8; lead++) {
+		memset(value, '\xe4', sizeof(value));
+		memset(value, 'x', lead);
+		capture(write_value_and_more);
+		assert_non_null(strstr(got, "\\344...\" b=end\n"));
+	}
 }
 
 /* A journal of our own: what it gets, without what stderr gets. */
@@ -235,6 +302,151 @@ test_the_journal_gets_fields(void **state)
 	assert_string_equal(got,
 	    "<4>http: refused a push device=\"a b\" left_out=7 "
 	    "lines=\"x\\ny\"\n");
+}
+
+/* As write_entry, with a value that is too long. */
+static void
+write_long_entry(void)
+{
+	write_entry();
+	write_value_and_more();
+}
+
+/* Send to a journal that reads nothing, more than fits into its socket. */
+static void
+write_many_entries(void)
+{
+	int i;
+
+	write_entry();
+	for (i = 0; i < ENTRIES; i++)
+		write_value_and_more();
+}
+
+static int
+bind_journal(struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	address->sun_family = AF_UNIX;
+	snprintf(address->sun_path, sizeof(address->sun_path),
+	    "/tmp/test_log-%ld", (long)getpid());
+	(void)unlink(address->sun_path);
+	assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof(*address)),
+	    0);
+	log_set_journal(address->sun_path);
+	return fd;
+}
+
+static void
+test_a_field_of_the_journal_is_bounded(void **state)
+{
+	static struct sockaddr_un address;
+	char entry[8192], want[LOG_VALUE_MAX + 32];
+	int fd = bind_journal(&address);
+	ssize_t n;
+
+	(void)state;
+	memset(value, 'x', sizeof(value));
+	value_len = sizeof(value);
+	capture(write_long_entry);
+	assert_string_equal(got, "");
+	assert_true(recv(fd, entry, sizeof(entry), MSG_DONTWAIT) > 0);
+	n = recv(fd, entry, sizeof(entry) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	entry[n] = '\0';
+	snprintf(want, sizeof(want), "\nMPUSHD_A=%.*s\nMPUSHD_B=end\n",
+	    LOG_VALUE_MAX, value);
+	assert_non_null(strstr(entry, want));
+	(void)unlink(address.sun_path);
+	close(fd);
+}
+
+static size_t
+count_lines(const char *text)
+{
+	size_t lines = 0;
+
+	for (; (text = strchr(text, '\n')) != NULL; text++)
+		lines++;
+	return lines;
+}
+
+/* No line is lost and nobody waits for a journal that is busy. */
+static void
+test_a_full_journal_leaves_stderr(void **state)
+{
+	static struct sockaddr_un address;
+	int fd = bind_journal(&address);
+	size_t taken = 0;
+	char entry[8192];
+
+	(void)state;
+	memset(value, 'x', sizeof(value));
+	value_len = 10;
+	capture(write_many_entries);
+	while (recv(fd, entry, sizeof(entry), MSG_DONTWAIT) > 0)
+		taken++;
+	assert_in_range(taken, 1, ENTRIES);
+	assert_int_equal(taken + count_lines(got), ENTRIES + 1);
+	assert_non_null(strstr(got, "<6>long a=xxxxxxxxxx b=end\n"));
+	(void)unlink(address.sun_path);
+	close(fd);
+}
+
+/*
+ * With -D threads log already when syslog takes over: the descriptor that one
+ * of them may be using must not become that of a connection.
+ */
+static void
+test_syslog_leaves_the_descriptor_open(void **state)
+{
+	static struct sockaddr_un address, peer;
+	socklen_t len = sizeof(peer);
+	int fd = bind_journal(&address), i, found = 0;
+
+	(void)state;
+	capture(write_entry);
+	log_open(LOG_TO_SYSLOG);
+	for (i = 3; i < 64; i++) {
+		len = sizeof(peer);
+		found += getpeername(i, (struct sockaddr *)&peer, &len) == 0 &&
+			 strcmp(peer.sun_path, address.sun_path) == 0;
+	}
+	assert_int_equal(found, 1);
+	(void)unlink(address.sun_path);
+	close(fd);
+}
+
+static struct log_limit shared_limit;
+static atomic_int allowed;
+
+static void *
+ask_often(void *arg)
+{
+	unsigned int left_out;
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 10000; i++)
+		allowed += log_may(&shared_limit, 1000, &left_out);
+	return NULL;
+}
+
+static void
+test_the_limit_holds_for_all_threads(void **state)
+{
+	pthread_t tid[THREADS];
+	int i;
+
+	(void)state;
+	for (i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&tid[i], NULL, ask_often, NULL),
+		    0);
+	for (i = 0; i < THREADS; i++)
+		pthread_join(tid[i], NULL);
+	/* Who saw the old window may add one, each but the first. */
+	assert_in_range(allowed, LOG_BURST, LOG_BURST * 2 + THREADS);
 }
 
 static void
@@ -401,7 +613,17 @@ main(void)
 		cmocka_unit_test_setup(test_journal, reset),
 		cmocka_unit_test_setup(test_fields_follow_the_sentence, reset),
 		cmocka_unit_test_setup(test_values_are_bounded, reset),
+		cmocka_unit_test_setup(test_a_line_with_fields_is_bounded,
+		    reset),
+		cmocka_unit_test_setup(test_no_escape_is_cut, reset),
 		cmocka_unit_test_setup(test_the_journal_gets_fields, reset),
+		cmocka_unit_test_setup(test_a_field_of_the_journal_is_bounded,
+		    reset),
+		cmocka_unit_test_setup(test_a_full_journal_leaves_stderr,
+		    reset),
+		cmocka_unit_test_setup(test_syslog_leaves_the_descriptor_open,
+		    reset),
+		cmocka_unit_test(test_the_limit_holds_for_all_threads),
 		cmocka_unit_test(test_what_peers_cause_is_limited),
 		cmocka_unit_test_setup(test_long_line, reset),
 		cmocka_unit_test_setup(test_lines_never_mix, reset),
