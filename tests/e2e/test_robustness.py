@@ -632,6 +632,7 @@ def test_what_peers_cause_does_not_fill_the_log(daemon):
                 ws.recv_text()
     for _ in range(20):
         http(server, "GET", "/test?content=x")
+    assert server.terminate() == 0  # its log has been read to the end
     lines = server.log.splitlines()
     wrong = [x for x in lines if x.startswith("ws: wrong token")]
     assert wrong == ["ws: wrong token peer=127.0.0.1 left_out=0"] * 5
