@@ -48,6 +48,7 @@ broker_connect_store(struct broker *, struct channel *from, struct channel *to);
 
 /*
  * Fill a new broker with what the store has kept, and log how much that is.
+ * Any thread, before the broker's starts.
  * Returns 0, or the errno of store_scan, which has logged it, or ENOMEM.
  */
 int broker_restore(struct broker *, struct store *);
