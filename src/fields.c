@@ -12,30 +12,43 @@
 #include "check.h"
 #include "utf8.h"
 
+/* Every field, so that none is forgotten where all are meant. */
+static const struct fields_name {
+	const char *name;
+	size_t at;
+} fields_names[] = {
+	{ "title", offsetof(struct fields, title) },
+	{ "content", offsetof(struct fields, content) },
+	{ "priority", offsetof(struct fields, priority) },
+	{ "url", offsetof(struct fields, url) },
+	{ "tags", offsetof(struct fields, tags) },
+	{ "key", offsetof(struct fields, key) },
+	{ "wait", offsetof(struct fields, wait) },
+	{ "require", offsetof(struct fields, require) },
+	{ "template", offsetof(struct fields, template) },
+};
+
+#define FIELDS_COUNT (sizeof(fields_names) / sizeof(fields_names[0]))
+
+_Static_assert(FIELDS_COUNT == sizeof(struct fields) / sizeof(struct field),
+    "each field has a name");
+
+static struct field *
+fields_at(struct fields *fs, size_t i)
+{
+	return (struct field *)(void *)((char *)fs + fields_names[i].at);
+}
+
 struct field *
 fields_find(struct fields *fs, const char *name, size_t len)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} names[] = {
-		{ "title", offsetof(struct fields, title) },
-		{ "content", offsetof(struct fields, content) },
-		{ "priority", offsetof(struct fields, priority) },
-		{ "url", offsetof(struct fields, url) },
-		{ "tags", offsetof(struct fields, tags) },
-		{ "key", offsetof(struct fields, key) },
-		{ "wait", offsetof(struct fields, wait) },
-		{ "template", offsetof(struct fields, template) },
-		{ "require", offsetof(struct fields, require) },
-	};
 	struct field *f = NULL;
 	size_t i;
 
-	for (i = 0; i < sizeof(names) / sizeof(names[0]) && f == NULL; i++) {
-		if (strlen(names[i].name) == len &&
-		    memcmp(names[i].name, name, len) == 0)
-			f = (struct field *)(void *)((char *)fs + names[i].at);
+	for (i = 0; i < FIELDS_COUNT && f == NULL; i++) {
+		if (strlen(fields_names[i].name) == len &&
+		    memcmp(fields_names[i].name, name, len) == 0)
+			f = fields_at(fs, i);
 	}
 	if (f == NULL)
 		return NULL;
@@ -90,12 +103,9 @@ fields_take(struct field *f, char *text, size_t len)
 void
 fields_free(struct fields *fs)
 {
-	free(fs->title.text);
-	free(fs->content.text);
-	free(fs->priority.text);
-	free(fs->url.text);
-	free(fs->tags.text);
-	free(fs->wait.text);
-	free(fs->require.text);
+	size_t i;
+
+	for (i = 0; i < FIELDS_COUNT; i++)
+		free(fields_at(fs, i)->text);
 	memset(fs, 0, sizeof(*fs));
 }
