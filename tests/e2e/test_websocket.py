@@ -230,11 +230,11 @@ def test_without_a_valid_token_within_auth_timeout_it_is_closed(daemon):
 def test_without_an_id_within_login_timeout_it_is_closed(daemon):
     server = daemon(AUTH_TIMEOUT=30, LOGIN_TIMEOUT=0.4)
     with WebSocket(server) as ws:
+        begin = time.monotonic()
         ws.send_text(TOKEN)
         assert ws.recv_text() == AUTH_OK
-        begin = time.monotonic()
         ws.expect_close(1008)
-        assert 0.35 <= time.monotonic() - begin < 2 * SLOWNESS
+        assert 0.38 <= time.monotonic() - begin < 2 * SLOWNESS
 
 
 def keep_talking(ws, frame):
@@ -262,19 +262,19 @@ def test_signs_of_life_do_not_put_off_auth_timeout(daemon, frame):
 def test_pings_and_bad_ids_do_not_put_off_login_timeout(daemon, frame):
     server = daemon(LOGIN_TIMEOUT=0.4)
     with WebSocket(server) as ws:
+        begin = time.monotonic()
         ws.send_text(TOKEN)
         assert ws.recv_text() == AUTH_OK
-        begin = time.monotonic()
         keep_talking(ws, frame)
-    assert 0.35 <= time.monotonic() - begin < 2 * SLOWNESS
+    assert 0.38 <= time.monotonic() - begin < 2 * SLOWNESS
 
 
 def test_login_timeout_begins_with_the_token(daemon):
-    server = daemon(AUTH_TIMEOUT=0.3, LOGIN_TIMEOUT=30)
+    server = daemon(AUTH_TIMEOUT=0.8, LOGIN_TIMEOUT=30)
     with WebSocket(server) as ws:
         ws.send_text(TOKEN)
         assert ws.recv_text() == AUTH_OK
-        ws.expect_silence(0.6)
+        ws.expect_silence(1.1)
         ws.send_text("slow")
         assert json.loads(ws.recv_text())["cmd"] == "LOGIN"
 
