@@ -23,6 +23,10 @@
 #define JSONBODY_NAME_MAX (8 * 6) /* "priority", every letter as \uXXXX */
 #define JSONBODY_DIGITS   2       /* of a number that jansson gets to see */
 
+/* What jansson may take for a body, and for each of its bytes. */
+#define JSONBODY_MEMORY      (64 << 20)
+#define JSONBODY_MEMORY_BYTE 8
+
 /* What is still to be read of a text. */
 struct jsonbody {
 	char *at, *end;
@@ -349,13 +353,53 @@ jsonbody_shorten(char *out, struct jsonbody j)
 	return n;
 }
 
-/* As json_loadb, with errno EBADMSG or ENOMEM. */
+/* About what jansson takes for what C begins or parts. */
+static size_t
+jsonbody_weigh(char c)
+{
+	switch (c) {
+	case '{':
+		return 256;
+	case '[':
+		return 128;
+	case ',':
+	case ':':
+		return 64;
+	default:
+		return 0;
+	}
+}
+
+/* True when a tree of the text is out of all proportion: "[{},{},{},...". */
+static bool
+jsonbody_is_heavy(const char *text, size_t len)
+{
+	size_t i, weight = 0;
+	bool quoted = false;
+
+	for (i = 0; i < len; i++) {
+		if (text[i] == '"')
+			quoted = !quoted;
+		else if (quoted && text[i] == '\\')
+			i++;
+		else if (!quoted)
+			weight += jsonbody_weigh(text[i]);
+	}
+	return weight / JSONBODY_MEMORY_BYTE >
+	       JSONBODY_MEMORY / JSONBODY_MEMORY_BYTE + len;
+}
+
+/* As json_loadb, with errno EBADMSG, E2BIG or ENOMEM. */
 static json_t *
 jsonbody_decode(const char *text, size_t len)
 {
 	json_error_t error;
 	json_t *root;
 
+	if (jsonbody_is_heavy(text, len)) {
+		errno = E2BIG;
+		return NULL;
+	}
 	/* For want of memory jansson names all kinds of reasons. */
 	errno = 0;
 	root = json_loadb(text, len, JSON_DECODE_ANY, &error);

@@ -2,7 +2,8 @@
 /*
  * jsonbody - an application/json body to a title and a content (RFC 8259).
  * Pure: bytes in, result out.
- * Limits: nesting as deep as jansson reads (2048).
+ * Limits: nesting as deep as jansson reads (2048); memory for the tree of about
+ * 64 MiB and eight times the body.
  */
 #ifndef MPUSHD_JSONBODY_H
 #define MPUSHD_JSONBODY_H
@@ -18,7 +19,8 @@ struct fields;
  * written, null the empty string, an array or object its compact text with its
  * members in the order of the source.  Bytes that are not UTF-8, lone
  * surrogates and U+0000 become U+FFFD.  JSON that is no object names nothing.
- * Returns 0; -1 with errno EBADMSG when the body is not JSON, or ENOMEM.
+ * Returns 0; -1 with errno EBADMSG when the body is not JSON, E2BIG when it has
+ * too many members and elements, or ENOMEM.
  */
 int jsonbody_parse(const char *body, size_t len, struct fields *);
 
@@ -27,7 +29,7 @@ int jsonbody_parse(const char *body, size_t len, struct fields *);
  * takes is taken, with the same characters mended, but numbers as jansson
  * reads them, and of a repeated member the last counts.  The caller has the
  * reference.  NULL with errno EBADMSG when it is not JSON, or has a number
- * that jansson cannot hold, or ENOMEM.
+ * that jansson cannot hold, E2BIG or ENOMEM.
  */
 json_t *jsonbody_load(const char *body, size_t len);
 

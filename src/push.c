@@ -389,6 +389,8 @@ push_read_body(const struct push_request *r, const struct push_target *t,
 		return result;
 	if (errno == ENOMEM)
 		return push_fail(p, 500, "out of memory");
+	if (json && errno == E2BIG)
+		return push_fail(p, 413, "the JSON has too many members");
 	return push_fail(p, 400, type->fault);
 }
 

@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from mpushlib import (
-    DEADLINE, ROOT, SLOWNESS, HttpConn, http, login, push, render_request,
-    wait_until)
+    DEADLINE, MEMORY, ROOT, SLOWNESS, HttpConn, http, login, push,
+    render_request, wait_until)
 
 PAYLOADS = os.path.join(ROOT, "tests", "payloads")
 JSON = {"Content-Type": "application/json"}
@@ -129,6 +129,17 @@ def test_over_MAX_WEBHOOK_it_is_413(daemon):
     body = json.dumps(notification([alert(n) for n in range(500)])).encode()
     assert 131072 < len(body) < 200000 or len(body) > 65536
     assert post(server, body).answer == (200, "offline")
+
+
+def test_a_body_of_next_to_nothing_but_braces_is_413(daemon):
+    """It is 16 MB, and would be a hundred times as much in memory."""
+    server = daemon(WORKERS=1)
+    before = server.rss()
+    r = post(server, b'{"groupKey":"g","alerts":[' + b"{}," * 5000000 + b"{}]}",
+             headers={**JSON, "Accept": "application/json"})
+    assert r.status == 413
+    assert "too many members" in r.json()["error"]
+    assert server.rss() < before + 100 * MIB * MEMORY
 
 
 def test_a_large_message_is_still_no_webhook(server):

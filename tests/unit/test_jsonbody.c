@@ -189,6 +189,50 @@ test_refused(void **state)
 		check_refused(bad[i]);
 }
 
+/* COUNT times what an empty object takes in an array. */
+static json_t *
+load_many(size_t count, const char *element)
+{
+	size_t len = strlen(element), i;
+	char *text = malloc(count * len + 2);
+	json_t *root;
+
+	assert_non_null(text);
+	text[0] = '[';
+	for (i = 0; i < count; i++)
+		memcpy(text + 1 + i * len, element, len);
+	/* In place of the last comma. */
+	text[count * len] = ']';
+	root = jsonbody_load(text, count * len + 1);
+	free(text);
+	return root;
+}
+
+static void
+test_heavy(void **state)
+{
+	static const char *const heavy[] = { "{},", "[],", "0,", "\"\",",
+		"{\"\":0}," };
+	static const char *const light[] = { "\"{},[]:,\\\"{},,{}[[[[{{{{\",",
+		"{\"alertname\":\"Down\",\"instance\":\"db1\"}," };
+	json_t *root;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(heavy) / sizeof(heavy[0]); i++) {
+		assert_null(load_many(5000000, heavy[i]));
+		assert_int_equal(errno, E2BIG);
+		root = load_many(20000, heavy[i]);
+		assert_non_null(root);
+		json_decref(root);
+	}
+	for (i = 0; i < sizeof(light) / sizeof(light[0]); i++) {
+		root = load_many(200000, light[i]);
+		assert_non_null(root);
+		json_decref(root);
+	}
+}
+
 static void
 test_deep(void **state)
 {
@@ -222,6 +266,7 @@ main(void)
 		cmocka_unit_test(test_bad_characters),
 		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_heavy),
 		cmocka_unit_test(test_deep),
 	};
 
