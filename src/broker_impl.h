@@ -171,7 +171,7 @@ void broker_on_enrolled(struct broker *, struct tevent *);
 void broker_discard(struct broker *, uint64_t key);
 
 /* Before the first mids after a start: leave out those of the last run. */
-void broker_skip_lead(struct broker *, struct device *, const struct message *);
+void broker_skip_lead(struct broker *, struct device *);
 
 /* A mid was given: see that none like it is given after a restart. */
 void broker_reserve_mid(struct broker *, struct device *, uint64_t mid);

@@ -141,9 +141,10 @@ broker_on_enrolled(struct broker *b, struct tevent *head)
  * ahead must be on disk before it goes out.
  */
 void
-broker_skip_lead(struct broker *b, struct device *d, const struct message *m)
+broker_skip_lead(struct broker *b, struct device *d)
 {
-	if (b->restored_at != 0 && message_time(m) >= b->restored_at &&
+	/* Whatever the push's own time: it may have waited for the start. */
+	if (b->restored_at != 0 &&
 	    d->last_mid < b->restored_at + BROKER_MID_LEAD)
 		d->last_mid = b->restored_at + BROKER_MID_LEAD;
 }

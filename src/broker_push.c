@@ -147,7 +147,7 @@ broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
 		broker_answer(b, ev, ANSWER_STORE_FULL, 0);
 		return NULL;
 	}
-	broker_skip_lead(b, d, ev->message);
+	broker_skip_lead(b, d);
 	e = device_put(d, &ev->message, max);
 	if (e == NULL) {
 		broker_answer(b, ev,

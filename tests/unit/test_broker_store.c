@@ -111,22 +111,22 @@ test_messages_and_registrations_outlive_a_crash(void **state)
 	struct devref d;
 	struct handle s = login(f, "dev", &d);
 	struct tevent_deliver *ev;
+	uint64_t mid;
 
 	(void)state;
 	session_event(f, TEVENT_LOGOUT, s, d);
 	expect_answer(f, push(f, "dev", "a", 5), ANSWER_OFFLINE);
 	expect_answer(f, push(f, "dev", "b", 5), ANSWER_OFFLINE);
 	crash(f, NULL);
-	/* mids go on where they were. */
-	assert_int_equal(expect_answer(f, push(f, "dev", "c", 5),
-			     ANSWER_OFFLINE),
-	    7);
+	/* mids go on where they were, or later. */
+	mid = expect_answer(f, push(f, "dev", "c", 5), ANSWER_OFFLINE);
+	assert_true(mid > 6);
 	s = login(f, "dev", &d);
 	ev = next(f, 1, TEVENT_DELIVER);
 	assert_non_null(ev);
 	assert_int_equal(ev->count, 3);
 	assert_int_equal(ev->item[0].mid, 5);
-	assert_int_equal(ev->item[2].mid, 7);
+	assert_int_equal(ev->item[2].mid, mid);
 	release(ev);
 	ack(f, s, d, 5);
 	pass(f, LATER);
@@ -348,7 +348,8 @@ test_mids_after_a_crash_leave_out_the_lead(void **state)
 	assert_int_equal(store_mem_syncs(f->store), syncs);
 	crash(f, NULL);
 	s = login(f, "dev", &d);
-	p = push(f, "dev", "a", clock_real_ms() + 2);
+	/* Even of a push that came before the store was read. */
+	p = push(f, "dev", "a", 5);
 	mid = expect_delivery(f, s, 1, false);
 	assert_true(mid > highest);
 	assert_true(mid < clock_real_ms() + 1000);
