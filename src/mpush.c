@@ -17,7 +17,8 @@ static const struct {
 	{ "listen", mpush_listen,
 	    "[-jqv] [-k seconds] [-n count] [-T file] [-u url] device" },
 	{ "send", mpush_send,
-	    "[-1q] [-t title] [-u url] [-w seconds] device [text | -]" },
+	    "[-1aq] [-g tags] [-k key] [-l link] [-p priority] [-t title]\n"
+	    "                  [-u url] [-w seconds] device [text | -]" },
 	{ "template", mpush_template, "[-d device] [-f file] [name]" },
 };
 

@@ -187,22 +187,44 @@ listen_remember(struct listen *l, uint64_t mid)
 	l->seen_next = (l->seen_next + 1) % LISTEN_SEEN;
 }
 
+/* A member that is a string; another server may send anything. */
+static struct mpush_text
+listen_text(const json_t *message, const char *name)
+{
+	const json_t *value = json_object_get(message, name);
+	struct mpush_text t = { "", 0 };
+
+	if (json_is_string(value)) {
+		t.text = json_string_value(value);
+		t.len = json_string_length(value);
+	}
+	return t;
+}
+
+static int
+listen_priority(const json_t *message)
+{
+	json_int_t n = json_integer_value(json_object_get(message, "priority"));
+
+	return n >= 1 && n <= 5 ? (int)n : 0;
+}
+
 /* Write a message to standard output; false when that failed. */
 static bool
 listen_print(const struct listen *l, uint64_t mid, const json_t *message)
 {
-	const json_t *title = json_object_get(message, "title");
-	const json_t *content = json_object_get(message, "content");
+	struct mpush_message m = { .mid = mid,
+		.title = listen_text(message, "title"),
+		.content = listen_text(message, "content"),
+		.url = listen_text(message, "url"),
+		.tags = listen_text(message, "tags"),
+		.priority = listen_priority(message) };
 
 	if (l->json) {
 		json_dumpf(message, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
-		mpush_show_message(stdout, mid,
-		    title == NULL ? "" : json_string_value(title),
-		    json_string_length(title),
-		    content == NULL ? "" : json_string_value(content),
-		    json_string_length(content));
+		mpush_show_message(stdout, &m);
 	}
 	return fflush(stdout) == 0 && !ferror(stdout);
 }

@@ -22,7 +22,9 @@
 
 struct send {
 	struct mpush_url server;
-	const char *title, *device;
+	const char *device, *title;
+	const char *priority, *tags, *link, *key; /* NULL: not set */
+	bool confirmed;                           /* or it has failed */
 	bool quiet;
 	bool one; /* commas and @ are part of the device's id */
 	int wait;
@@ -63,6 +65,14 @@ send_json_text(const char *text, size_t len)
 	return value;
 }
 
+static void
+send_add_field(json_t *body, const char *name, const char *text)
+{
+	if (text != NULL)
+		json_object_set_new(body, name,
+		    send_json_text(text, strlen(text)));
+}
+
 /* The request's body, which the caller frees. */
 static char *
 send_make_body(const struct send *s, const char *text, size_t len)
@@ -70,9 +80,13 @@ send_make_body(const struct send *s, const char *text, size_t len)
 	json_t *body = json_object();
 	char *out;
 
-	json_object_set_new(body, "title",
-	    send_json_text(s->title, strlen(s->title)));
+	send_add_field(body, "title", s->title);
 	json_object_set_new(body, "content", send_json_text(text, len));
+	send_add_field(body, "priority", s->priority);
+	send_add_field(body, "tags", s->tags);
+	send_add_field(body, "url", s->link);
+	send_add_field(body, "key", s->key);
+	send_add_field(body, "require", s->confirmed ? "ack" : NULL);
 	out = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
 	if (out == NULL)
@@ -237,33 +251,64 @@ send_exchange(struct send *s, const char *body)
 	event_base_free(s->base);
 }
 
+/* OPTARG as a whole number; exits when it is none from MIN to MAX. */
+static int
+send_number(int option, int min, int max)
+{
+	const char *fault;
+	int n = (int)strtonum(optarg, min, max, &fault);
+
+	if (fault != NULL)
+		errx(MPUSH_EXIT_USAGE, "-%c: %s: %s", option, fault, optarg);
+	return n;
+}
+
+/* An option that is a flag or a field of the message; false: it is none. */
+static bool
+send_take_option(struct send *s, int c)
+{
+	switch (c) {
+	case '1':
+		s->one = true;
+		return true;
+	case 'a':
+		s->confirmed = true;
+		return true;
+	case 'g':
+		s->tags = optarg;
+		return true;
+	case 'k':
+		s->key = optarg;
+		return true;
+	case 'l':
+		s->link = optarg;
+		return true;
+	case 'q':
+		s->quiet = true;
+		return true;
+	case 't':
+		s->title = optarg;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void
 send_parse(struct send *s, int argc, char **argv)
 {
-	const char *url = NULL, *fault;
+	const char *url = NULL;
 	int c;
 
-	while ((c = getopt(argc, argv, "1qt:u:w:")) != -1) {
-		switch (c) {
-		case '1':
-			s->one = true;
-			break;
-		case 'q':
-			s->quiet = true;
-			break;
-		case 't':
-			s->title = optarg;
-			break;
-		case 'u':
+	while ((c = getopt(argc, argv, "1ag:k:l:p:qt:u:w:")) != -1) {
+		if (c == 'p') {
+			send_number(c, 1, 5);
+			s->priority = optarg;
+		} else if (c == 'u') {
 			url = optarg;
-			break;
-		case 'w':
-			s->wait = (int)strtonum(optarg, 1, 86400, &fault);
-			if (fault != NULL)
-				errx(MPUSH_EXIT_USAGE, "-w: %s: %s", fault,
-				    optarg);
-			break;
-		default:
+		} else if (c == 'w') {
+			s->wait = send_number(c, 1, 86400);
+		} else if (!send_take_option(s, c)) {
 			mpush_usage();
 		}
 	}

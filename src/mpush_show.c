@@ -77,22 +77,44 @@ mpush_show_text(FILE *fp, const char *text, size_t len, const char *indent)
 	}
 }
 
-void
-mpush_show_message(FILE *fp, uint64_t mid, const char *title, size_t title_len,
-    const char *content, size_t content_len)
+static void
+mpush_show_field(FILE *fp, const char *name, const struct mpush_text *t)
 {
-	time_t when = (time_t)(mid / 1000);
+	if (t->len == 0)
+		return;
+	fprintf(fp, MPUSH_SHOW_INDENT "%s: ", name);
+	mpush_show_text(fp, t->text, t->len, NULL);
+	putc('\n', fp);
+}
+
+static bool
+mpush_show_has(const struct mpush_text *in, const struct mpush_text *what)
+{
+	return in->len > 0 && what->len > 0 &&
+	       memmem(in->text, in->len, what->text, what->len) != NULL;
+}
+
+void
+mpush_show_message(FILE *fp, const struct mpush_message *m)
+{
+	time_t when = (time_t)(m->mid / 1000);
 	char stamp[32] = "";
 	struct tm tm;
 
 	if (localtime_r(&when, &tm) != NULL)
 		strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &tm);
 	fprintf(fp, "%s  ", stamp);
-	mpush_show_text(fp, title, title_len, NULL);
+	mpush_show_text(fp, m->title.text, m->title.len, NULL);
 	putc('\n', fp);
-	if (content_len == 0)
-		return;
-	fputs(MPUSH_SHOW_INDENT, fp);
-	mpush_show_text(fp, content, content_len, MPUSH_SHOW_INDENT);
-	putc('\n', fp);
+	if (m->content.len > 0) {
+		fputs(MPUSH_SHOW_INDENT, fp);
+		mpush_show_text(fp, m->content.text, m->content.len,
+		    MPUSH_SHOW_INDENT);
+		putc('\n', fp);
+	}
+	if (m->priority != 0)
+		fprintf(fp, MPUSH_SHOW_INDENT "priority: %d\n", m->priority);
+	mpush_show_field(fp, "tags", &m->tags);
+	if (!mpush_show_has(&m->content, &m->url))
+		mpush_show_field(fp, "url", &m->url);
 }

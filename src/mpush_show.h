@@ -19,11 +19,24 @@
  */
 void mpush_show_text(FILE *, const char *, size_t len, const char *indent);
 
+/* LEN bytes, which need not end in a NUL; none: there is no such field. */
+struct mpush_text {
+	const char *text;
+	size_t len;
+};
+
+/* What there is of a message; the texts are the caller's. */
+struct mpush_message {
+	uint64_t mid;
+	struct mpush_text title, content, url, tags;
+	int priority; /* 0: none */
+};
+
 /*
- * Write a message: a line with the local time of MID (milliseconds since the
- * epoch) and the title, then the content, indented.
+ * Write a message: a line with the local time of its mid (milliseconds since
+ * the epoch) and its title, then, indented, its content and a line for each
+ * other field.  A url that the content has is not repeated.
  */
-void mpush_show_message(FILE *, uint64_t mid, const char *title,
-    size_t title_len, const char *content, size_t content_len);
+void mpush_show_message(FILE *, const struct mpush_message *);
 
 #endif

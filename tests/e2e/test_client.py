@@ -139,7 +139,7 @@ def test_V_prints_name_and_version(mpush):
 
 @pytest.mark.parametrize("args", [
     (), ("what",), ("send",), ("send", "a", "b", "c"), ("send", "-x", "a"),
-    ("send", "-w", "0", "a"), ("send", "-u", "ftp://x", "a"),
+    ("send", "-p", "6", "a"), ("send", "-w", "0", "a"), ("send", "-u", "ftp://x", "a"),
     ("send", "-u", "http://", "a"), ("send", "-u", "http://h:0", "a"),
     ("send", "-u", "https://127.0.0.1", "a"), ("listen",),
     ("listen", "a", "b"), ("listen", "-n", "0", "a"),
@@ -173,6 +173,36 @@ def test_send_tells_online_offline_and_no_apart(send, daemon):
     status, out, err = send(d, "nobody", "C")
     assert (status, out) == (NO, "no\n")
     assert " " in err.strip(), "not a sentence"
+
+
+def test_send_has_the_other_fields_of_a_message(send, patient):
+    assert send(patient, "-t", "T", "-p", "4", "-g", "db,disk", "-l",
+                "https://x.example/1", "test", "C")[0] == OFFLINE
+    with login(patient, "test") as device:
+        message, = device.recv_json()["data"]["msgList"]
+        del message["mid"]
+        assert message == {"title": "T", "content": "C", "priority": 4,
+                           "url": "https://x.example/1", "tags": "db,disk"}
+
+
+def test_send_k_replaces_an_older_message(send, patient):
+    for text in "one", "two":
+        assert send(patient, "-k", "state", "test", text)[0] == OFFLINE
+    with login(patient, "test") as device:
+        assert [m["content"] for m in device.recv_messages(1)] == ["two"]
+
+
+def test_send_a_is_for_a_confirmation_or_fails(send, mpush, daemon):
+    d = daemon(ACK_TIMEOUT=0.1)
+    assert send(d, "-a", "test", "C")[:2] == (NO, "no\n")
+    with login(d, "test") as device:
+        client = mpush("send", "-a", "-u", url(d.http_address), "-w", "30",
+                       "test", "D")
+        assert client.wait() == NO
+        # Sent, then dropped: it does not come again.
+        assert device.recv_message()["content"] == "D"
+    with login(d, "test") as device:
+        device.expect_silence(0.2)
 
 
 @pytest.mark.parametrize("device,status", [("test", OFFLINE),
@@ -299,6 +329,17 @@ def test_listen_prints_what_has_waited_in_order(listener, patient):
     assert [json.loads(x)["content"] for x in client.lines] == texts
     with login(patient, "test") as device:
         device.expect_nothing()
+
+
+def test_listen_prints_the_other_fields_of_a_message(listener, patient):
+    client = listener(patient, "-n", "1", "test")
+    body = json.dumps({"title": "T", "content": "C", "priority": 5,
+                       "url": "x:/y", "tags": "db"})
+    assert http(patient, "POST", "/test", {"Content-Type": "application/json"},
+                body.encode()).answer == (200, "ok")
+    assert client.wait() == OK
+    assert re.fullmatch(r"\S+ \S+  T\n    C\n    priority: 5\n"
+                        r"    tags: db\n    url: x:/y\n", client.stdout)
 
 
 def test_listen_j_prints_a_line_of_json_each(listener, patient):

@@ -45,7 +45,8 @@ def test_the_commands_of_mpush():
 
 @pytest.mark.parametrize("name", ["listen", "send", "template"])
 def test_the_options_of_mpush_are_those_of_its_usage(name):
-    line, = re.findall(rf"mpush {name} (.*)", usage("mpush"))
+    text = re.sub(r"\n +(?!mpush| )", " ", usage("mpush"))
+    line, = re.findall(rf"mpush {name} (.*)", text)
     assert complete("mpush", name, "-") == letters(line)
 
 

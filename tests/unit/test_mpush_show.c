@@ -73,23 +73,66 @@ test_newlines_are_indented_or_escaped(void **state)
 	free(out);
 }
 
-static void
-test_message_has_time_title_and_content(void **state)
+#define TEXT(s)                                                                \
+	{                                                                      \
+		s, sizeof(s) - 1                                               \
+	}
+
+/* What mpush_show_message writes; the caller frees it. */
+static char *
+show_message(const struct mpush_message *m)
 {
 	char *out = NULL;
 	size_t size;
 	FILE *fp;
 
-	(void)state;
 	setenv("TZ", "UTC", 1);
 	tzset();
 	fp = open_memstream(&out, &size);
 	assert_non_null(fp);
-	mpush_show_message(fp, UINT64_C(1557901952810), "T", 1, "a\nb", 3);
-	mpush_show_message(fp, UINT64_C(1557901952810), "U", 1, "", 0);
+	mpush_show_message(fp, m);
 	fclose(fp);
-	assert_string_equal(out, "2019-05-15 06:32:32  T\n    a\n    b\n"
-				 "2019-05-15 06:32:32  U\n");
+	return out;
+}
+
+static void
+test_message_has_time_title_and_content(void **state)
+{
+	struct mpush_message m = { .mid = UINT64_C(1557901952810),
+		.title = TEXT("T"),
+		.content = TEXT("a\nb") };
+	char *out = show_message(&m);
+
+	(void)state;
+	assert_string_equal(out, "2019-05-15 06:32:32  T\n    a\n    b\n");
+	free(out);
+	m.content.len = 0;
+	out = show_message(&m);
+	assert_string_equal(out, "2019-05-15 06:32:32  T\n");
+	free(out);
+}
+
+static void
+test_message_has_its_other_fields(void **state)
+{
+	struct mpush_message m = { .mid = UINT64_C(1557901952810),
+		.title = TEXT("T"),
+		.content = TEXT("see x:/y"),
+		.url = TEXT("x:/z\n"),
+		.tags = TEXT("a,b"),
+		.priority = 5 };
+	char *out = show_message(&m);
+
+	(void)state;
+	assert_string_equal(out, "2019-05-15 06:32:32  T\n    see x:/y\n"
+				 "    priority: 5\n    tags: a,b\n"
+				 "    url: x:/z\\x0a\n");
+	free(out);
+	/* It is not said twice. */
+	m.url.text = "x:/y";
+	m.url.len = 4;
+	out = show_message(&m);
+	assert_null(strstr(out, "url:"));
 	free(out);
 }
 
@@ -100,6 +143,7 @@ main(void)
 		cmocka_unit_test(test_text_is_made_harmless),
 		cmocka_unit_test(test_newlines_are_indented_or_escaped),
 		cmocka_unit_test(test_message_has_time_title_and_content),
+		cmocka_unit_test(test_message_has_its_other_fields),
 	};
 
 	return cmocka_run_group_tests_name("mpush_show", tests, NULL, NULL);
