@@ -156,7 +156,7 @@ broker_queue(struct broker *b, struct device *d, struct tevent_push *ev)
 	}
 	broker_count_in(b, e, bytes);
 	if (ev->dedup != 0 && b->conf->dedup_window > 0)
-		dedup_add(&d->dedup, ev->dedup, e->mid,
+		dedup_add(&d->dedup, ev->dedup, e->mid, b->now,
 		    b->now + (uint64_t)b->conf->dedup_window);
 	return e;
 }

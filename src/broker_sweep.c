@@ -68,6 +68,7 @@ broker_sweep_device(struct broker *b, struct device *d)
 	struct handle none = { 0, 0, 0 };
 
 	broker_expire_messages(b, d);
+	dedup_expire(&d->dedup, b->now);
 	if (device_is_online(d)) {
 		broker_touch(b, d);
 	} else if (broker_is_forgotten(b, d)) {

@@ -17,8 +17,9 @@ struct dedup_entry {
 };
 
 struct dedup {
-	unsigned int next; /* the oldest, which is overwritten */
-	struct dedup_entry entry[DEDUP_MAX];
+	unsigned int count, next; /* the oldest, which is overwritten */
+	uint64_t until;           /* of the one that is remembered longest */
+	struct dedup_entry entry[];
 };
 
 uint64_t
@@ -35,28 +36,56 @@ dedup_outdate_group(struct dedup *d, uint64_t hash)
 {
 	unsigned int i;
 
-	for (i = 0; i < DEDUP_MAX && (hash & DEDUP_GROUP) != 0; i++) {
+	for (i = 0; i < d->count && (hash & DEDUP_GROUP) != 0; i++) {
 		if (((d->entry[i].hash ^ hash) & DEDUP_GROUP) == 0 &&
 		    ((d->entry[i].hash ^ hash) & DEDUP_SAYS) != 0)
 			d->entry[i].outdated = true;
 	}
 }
 
-void
-dedup_add(struct dedup **dp, uint64_t hash, uint64_t mid, uint64_t until)
+/* Make it, or make it larger if it may be: what it has moves, in order. */
+static void
+dedup_grow(struct dedup **dp)
 {
+	struct dedup *old = *dp, *d;
+	unsigned int i, had = old != NULL ? old->count : 0;
+	unsigned int count = had == 0 ? DEDUP_MIN : 2 * had;
+
+	if (count > DEDUP_MAX)
+		return;
+	d = calloc(1, sizeof(*d) + count * sizeof(d->entry[0]));
+	if (d == NULL)
+		return;
+	d->count = count;
+	d->next = had;
+	d->until = had != 0 ? old->until : 0;
+	for (i = 0; i < had; i++)
+		d->entry[i] = old->entry[(old->next + i) % had];
+	free(old);
+	*dp = d;
+}
+
+void
+dedup_add(struct dedup **dp, uint64_t hash, uint64_t mid, uint64_t now,
+    uint64_t until)
+{
+	struct dedup *d = *dp;
 	struct dedup_entry *e;
 
-	if (*dp == NULL)
-		*dp = calloc(1, sizeof(**dp));
-	if (*dp == NULL)
+	if (d == NULL || d->entry[d->next].until > now)
+		dedup_grow(dp);
+	d = *dp;
+	if (d == NULL)
 		return;
-	dedup_outdate_group(*dp, hash);
-	e = &(*dp)->entry[(*dp)->next++ % DEDUP_MAX];
+	dedup_outdate_group(d, hash);
+	e = &d->entry[d->next];
+	d->next = (d->next + 1) % d->count;
 	e->hash = hash;
 	e->mid = mid;
 	e->until = until;
 	e->outdated = false;
+	if (d->until < until)
+		d->until = until;
 }
 
 static bool
@@ -72,7 +101,7 @@ dedup_find(const struct dedup *d, uint64_t hash, uint64_t now, uint64_t *mid)
 {
 	unsigned int i;
 
-	for (i = 0; d != NULL && i < DEDUP_MAX; i++) {
+	for (i = 0; d != NULL && i < d->count; i++) {
 		if (d->entry[i].until > now &&
 		    dedup_is_same(&d->entry[i], hash)) {
 			*mid = d->entry[i].mid;
@@ -87,7 +116,7 @@ dedup_forget(struct dedup *d, uint64_t mid)
 {
 	unsigned int i;
 
-	for (i = 0; d != NULL && i < DEDUP_MAX; i++) {
+	for (i = 0; d != NULL && i < d->count; i++) {
 		if (d->entry[i].mid == mid)
 			d->entry[i].until = 0;
 	}
@@ -98,10 +127,17 @@ dedup_replace(struct dedup *d, uint64_t mid, uint64_t new_mid)
 {
 	unsigned int i;
 
-	for (i = 0; d != NULL && i < DEDUP_MAX; i++) {
+	for (i = 0; d != NULL && i < d->count; i++) {
 		if (d->entry[i].mid == mid)
 			d->entry[i].mid = new_mid;
 	}
+}
+
+void
+dedup_expire(struct dedup **dp, uint64_t now)
+{
+	if (*dp != NULL && (*dp)->until <= now)
+		dedup_free(dp);
 }
 
 void

@@ -232,6 +232,18 @@ def test_a_repeated_notification_is_one_message(daemon):
     assert post(server, body).answer == (200, "ok")
 
 
+def test_a_storm_of_two_alertmanagers_is_pushed_once(daemon):
+    server = daemon()
+    groups = 300
+    for _ in range(2):
+        for i in range(groups):
+            body = {**notification([alert(i)]), "groupKey": f"{{}}:{{{i}}}"}
+            assert post(server, body).answer == (200, "offline")
+    page = http(server, "GET", "/-/metrics").body.decode()
+    assert f"\nmpushd_pushes_repeated_total {groups}\n" in page
+    assert f"\nmpushd_messages_queued {groups}\n" in page
+
+
 def test_of_a_group_the_last_word_counts(daemon):
     server = daemon()
     body = notification([alert(1), alert(2)])

@@ -19,8 +19,8 @@ test_what_was_added_is_found_until_its_time(void **state)
 	(void)state;
 	assert_false(dedup_find(d, 7, 0, &mid));
 	dedup_forget(d, 1);
-	dedup_add(&d, 7, 70, 100);
-	dedup_add(&d, 8, 80, 200);
+	dedup_add(&d, 7, 70, 0, 100);
+	dedup_add(&d, 8, 80, 0, 200);
 	assert_true(dedup_find(d, 7, 99, &mid));
 	assert_int_equal(mid, 70);
 	assert_false(dedup_find(d, 7, 100, &mid));
@@ -39,8 +39,8 @@ test_what_is_forgotten_is_not_found(void **state)
 	uint64_t mid;
 
 	(void)state;
-	dedup_add(&d, 7, 70, 100);
-	dedup_add(&d, 8, 80, 100);
+	dedup_add(&d, 7, 70, 0, 100);
+	dedup_add(&d, 8, 80, 0, 100);
 	dedup_forget(d, 70);
 	assert_false(dedup_find(d, 7, 0, &mid));
 	assert_true(dedup_find(d, 8, 0, &mid));
@@ -55,11 +55,45 @@ test_the_oldest_makes_room(void **state)
 
 	(void)state;
 	for (i = 1; i <= DEDUP_MAX + 1; i++)
-		dedup_add(&d, i, i * 10, 100);
+		dedup_add(&d, i, i * 10, 0, 100);
 	assert_false(dedup_find(d, 1, 0, &mid));
 	for (i = 2; i <= DEDUP_MAX + 1; i++)
 		assert_true(dedup_find(d, i, 0, &mid) && mid == i * 10);
 	dedup_free(&d);
+}
+
+/* It grows only for what is remembered still, and from any place of the ring. */
+static void
+test_what_is_over_makes_room_first(void **state)
+{
+	struct dedup *d = NULL;
+	uint64_t mid, i;
+
+	(void)state;
+	for (i = 1; i <= DEDUP_MIN + 5; i++)
+		dedup_add(&d, i, i, i <= 5 ? 0 : 100, i <= 5 ? 100 : 200);
+	for (i = 1; i <= 5; i++)
+		assert_false(dedup_find(d, i, 0, &mid));
+	dedup_add(&d, 1000, 1, 150, 300);
+	for (i = 6; i <= DEDUP_MIN + 5; i++)
+		assert_true(dedup_find(d, i, 150, &mid) && mid == i);
+	assert_true(dedup_find(d, 1000, 150, &mid));
+	dedup_free(&d);
+}
+
+static void
+test_it_is_freed_when_all_is_over(void **state)
+{
+	struct dedup *d = NULL;
+
+	(void)state;
+	dedup_expire(&d, 0);
+	dedup_add(&d, 7, 70, 0, 200);
+	dedup_add(&d, 8, 80, 0, 100);
+	dedup_expire(&d, 199);
+	assert_non_null(d);
+	dedup_expire(&d, 200);
+	assert_null(d);
 }
 
 static void
@@ -71,15 +105,15 @@ test_what_happens_again_is_no_repetition(void **state)
 	uint64_t mid;
 
 	(void)state;
-	dedup_add(&d, other, 10, 100);
-	dedup_add(&d, fires, 20, 100);
+	dedup_add(&d, other, 10, 0, 100);
+	dedup_add(&d, fires, 20, 0, 100);
 	/* Another's clock may differ. */
 	assert_true(dedup_find(d, again, 0, &mid) && mid == 20);
-	dedup_add(&d, ends, 30, 100);
+	dedup_add(&d, ends, 30, 0, 100);
 	assert_true(dedup_find(d, fires, 0, &mid) && mid == 20);
 	assert_true(dedup_find(d, ends, 0, &mid) && mid == 30);
 	assert_false(dedup_find(d, again, 0, &mid));
-	dedup_add(&d, again, 40, 100);
+	dedup_add(&d, again, 40, 0, 100);
 	assert_true(dedup_find(d, again, 0, &mid) && mid == 40);
 	assert_true(dedup_find(d, other, 0, &mid) && mid == 10);
 	assert_true(dedup_find(d, dedup_hash(3, 6, 9), 0, &mid));
@@ -94,8 +128,8 @@ test_without_a_group_the_same_is_the_same(void **state)
 	uint64_t mid;
 
 	(void)state;
-	dedup_add(&d, dedup_hash(1, 0, 1000), 20, 100);
-	dedup_add(&d, dedup_hash(2, 0, 1000), 30, 100);
+	dedup_add(&d, dedup_hash(1, 0, 1000), 20, 0, 100);
+	dedup_add(&d, dedup_hash(2, 0, 1000), 30, 0, 100);
 	assert_true(dedup_find(d, dedup_hash(1, 0, 2000), 0, &mid));
 	assert_true(dedup_hash(0, 0, 0) != 0);
 	dedup_free(&d);
@@ -108,6 +142,8 @@ main(void)
 		cmocka_unit_test(test_what_was_added_is_found_until_its_time),
 		cmocka_unit_test(test_what_is_forgotten_is_not_found),
 		cmocka_unit_test(test_the_oldest_makes_room),
+		cmocka_unit_test(test_what_is_over_makes_room_first),
+		cmocka_unit_test(test_it_is_freed_when_all_is_over),
 		cmocka_unit_test(test_what_happens_again_is_no_repetition),
 		cmocka_unit_test(test_without_a_group_the_same_is_the_same),
 	};
