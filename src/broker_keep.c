@@ -18,6 +18,7 @@
 
 #define BROKER_MIDS     10000 /* reserved at once */
 #define BROKER_MID_LEAD 200   /* milliseconds ahead of the clock, unreserved */
+#define BROKER_SET_BACK 86400000 /* milliseconds, as far as that is believed */
 #define BROKER_SEEN_MAX 86400000 /* milliseconds that "seen" may be behind */
 
 void
@@ -274,6 +275,25 @@ broker_restore_item(void *arg, const struct store_item *item)
 	return broker_restore_message(b, d, item);
 }
 
+/*
+ * The time of day from which on new mids are higher than those of the last run:
+ * now, but for a clock that was set back.  Further back than a day it is more
+ * likely that the clock was wrong before.
+ */
+static uint64_t
+broker_restore_time(const struct broker *b, const struct store *store)
+{
+	uint64_t written = store_written(store);
+
+	if (written <= b->wall || written - b->wall > BROKER_SET_BACK)
+		return b->wall;
+	log_event(LOG_WARNING,
+	    LOG_FIELDS(log_number("seconds", (written - b->wall) / 1000)),
+	    "store: the clock was set back since the last run; message ids go "
+	    "on from before");
+	return written;
+}
+
 int
 broker_restore(struct broker *b, struct store *store)
 {
@@ -287,7 +307,7 @@ broker_restore(struct broker *b, struct store *store)
 		return error;
 	took = clock_mono_ms() - began;
 	if (found.devices > 0)
-		b->restored_at = b->wall + 1;
+		b->restored_at = broker_restore_time(b, store) + 1;
 	log_event(LOG_NOTICE,
 	    LOG_FIELDS(log_number("messages", found.messages),
 		log_number("devices", found.devices),

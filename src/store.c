@@ -46,6 +46,12 @@ store_tidy(struct store *s)
 	return s->ops->tidy(s);
 }
 
+uint64_t
+store_written(const struct store *s)
+{
+	return s->ops->written(s);
+}
+
 void
 store_free(struct store **sp)
 {

@@ -33,6 +33,7 @@ struct store_ops {
 	int (*recover)(struct store *);
 	int (*probe)(struct store *);
 	int (*tidy)(struct store *);
+	uint64_t (*written)(const struct store *);
 	void (*free)(struct store *);
 };
 
@@ -69,6 +70,12 @@ int store_probe(struct store *);
 
 /* Give room that is free for good back to the system, if that is worth it. */
 int store_tidy(struct store *);
+
+/*
+ * After the scan: when the last run wrote or closed it, by that run's time of
+ * day, in milliseconds since the epoch; 0: it was not there.
+ */
+uint64_t store_written(const struct store *);
 
 /* Close it and set the pointer to NULL; what was not synced is not there. */
 void store_free(struct store **);

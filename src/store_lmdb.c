@@ -29,6 +29,7 @@ struct store_lmdb {
 	char *dir, *path, *new_path; /* owned */
 	struct pidfh *lock;
 	uint64_t map_size;
+	uint64_t written;      /* as store_written */
 	struct store_env *env; /* NULL: to be opened */
 	size_t damages;        /* logged in this scan */
 	bool broken;           /* open it anew before the next try */
@@ -257,6 +258,17 @@ store_lmdb_verify(struct store_lmdb *l, int fd)
 	return 0;
 }
 
+static uint64_t
+store_lmdb_time(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1 || st.st_mtim.tv_sec < 0)
+		return 0;
+	return (uint64_t)st.st_mtim.tv_sec * 1000 +
+	       (uint64_t)st.st_mtim.tv_nsec / 1000000;
+}
+
 /* A sound file of our version, made if there is none. */
 static int
 store_lmdb_prepare(struct store_lmdb *l)
@@ -267,6 +279,7 @@ store_lmdb_prepare(struct store_lmdb *l)
 	fd = open(l->path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return errno == ENOENT ? store_lmdb_create(l) : errno;
+	l->written = store_lmdb_time(fd);
 	/* It may have come back from a backup that anybody can read. */
 	if (fchmod(fd, STORE_FILE_MODE) == -1)
 		error = errno;
@@ -417,11 +430,20 @@ store_lmdb_tidy(struct store *s)
 	return error == 0 ? store_lmdb_open(l) : store_lmdb_undo(l, error);
 }
 
+static uint64_t
+store_lmdb_written(const struct store *s)
+{
+	return ((const struct store_lmdb *)s)->written;
+}
+
 static void
 store_lmdb_free(struct store *s)
 {
 	struct store_lmdb *l = store_lmdb_of(s);
 
+	/* For the next run's store_written. */
+	if (l->env != NULL)
+		(void)utimensat(AT_FDCWD, l->path, NULL, 0);
 	store_env_close(&l->env);
 	if (l->lock != NULL)
 		pidfile_close(l->lock);
@@ -439,6 +461,7 @@ static const struct store_ops store_lmdb_ops = {
 	.recover = store_lmdb_recover,
 	.probe = store_lmdb_probe,
 	.tidy = store_lmdb_tidy,
+	.written = store_lmdb_written,
 	.free = store_lmdb_free,
 };
 

@@ -27,6 +27,7 @@ struct store_mem {
 	struct store head;
 	struct store_mem_rows kept, next; /* next: not synced yet */
 	size_t syncs, fail_after;
+	uint64_t written;
 	int error;
 };
 
@@ -192,6 +193,12 @@ store_mem_tidy(struct store *s)
 	return 0;
 }
 
+static uint64_t
+store_mem_written(const struct store *s)
+{
+	return ((const struct store_mem *)s)->written;
+}
+
 static void
 store_mem_free(struct store *s)
 {
@@ -210,6 +217,7 @@ static const struct store_ops store_mem_ops = {
 	.recover = store_mem_recover,
 	.probe = store_mem_recover,
 	.tidy = store_mem_tidy,
+	.written = store_mem_written,
 	.free = store_mem_free,
 };
 
@@ -241,4 +249,10 @@ size_t
 store_mem_syncs(const struct store *s)
 {
 	return ((const struct store_mem *)s)->syncs;
+}
+
+void
+store_mem_set_written(struct store *s, uint64_t written)
+{
+	store_mem_of(s)->written = written;
 }

@@ -8,6 +8,7 @@
 #define MPUSHD_STORE_MEM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct store;
 
@@ -19,6 +20,9 @@ struct store *store_mem_new(void);
  * AFTER ones, until ERROR is 0.
  */
 void store_mem_fail(struct store *, int error, size_t after);
+
+/* What store_written is to return, at first 0. */
+void store_mem_set_written(struct store *, uint64_t);
 
 /* How many records are kept, those not synced not counted. */
 size_t store_mem_count(const struct store *);

@@ -132,6 +132,28 @@ def test_confirmed_messages_do_not_come_back(daemon, state):
         device.expect_nothing()
 
 
+def test_mids_go_on_after_the_clock_was_set_back(daemon, state):
+    server = daemon(STATE_DIR=state)
+    with login(server, "test") as device:
+        push_all_online(server, device)
+    server.terminate()
+    # As if that had been an hour later than what is now.
+    path = os.path.join(state, STORE)
+    later = os.stat(path).st_mtime_ns + 3600 * 10**9
+    os.utime(path, ns=(later, later))
+    server = daemon(STATE_DIR=state)
+    server.wait_log(r"the clock was set back .* seconds=3[56]\d\d$")
+    with login(server, "test") as device:
+        mid = int(push_all_online(server, device))
+        assert mid > later // 10**6
+        assert int(push_all_online(server, device)) > mid
+    server.kill9()
+    # What was given out ahead of the clock is on disk.
+    server = daemon(STATE_DIR=state)
+    with login(server, "test") as device:
+        assert int(push_all_online(server, device)) > mid + 1
+
+
 def test_what_is_confirmed_at_once_is_never_written(daemon, state):
     server = daemon(STATE_DIR=state)
     with login(server, "test") as device:

@@ -356,6 +356,34 @@ test_mids_after_a_crash_leave_out_the_lead(void **state)
 	finish(f);
 }
 
+static void
+check_mids_after_a_clock_was_set_back(uint64_t by, bool is_followed)
+{
+	struct fixture *f = start_store("RESEND_INTERVAL=60");
+	uint64_t then = clock_real_ms() + by, mid;
+	struct devref d;
+	struct handle s = login(f, "dev", &d), p;
+
+	store_mem_set_written(f->store, then);
+	crash(f, NULL);
+	s = login(f, "dev", &d);
+	p = push(f, "dev", "a", clock_real_ms());
+	mid = expect_delivery(f, s, 1, false);
+	assert_true((mid > then) == is_followed);
+	ack(f, s, d, mid);
+	expect_answer(f, p, ANSWER_OK);
+	finish(f);
+}
+
+static void
+test_mids_go_on_when_the_clock_was_set_back(void **state)
+{
+	(void)state;
+	check_mids_after_a_clock_was_set_back(3600000, true);
+	/* The clock was wrong before, rather. */
+	check_mids_after_a_clock_was_set_back(UINT64_C(366) * 86400000, false);
+}
+
 /* A clock that stood still, or a burst: mids run ahead of the time of day. */
 static void
 test_a_mid_ahead_of_the_clock_waits_until_it_is_reserved(void **state)
@@ -672,6 +700,7 @@ main(void)
 		cmocka_unit_test(
 		    test_a_store_that_hangs_is_not_waited_for_for_ever),
 		cmocka_unit_test(test_mids_after_a_crash_leave_out_the_lead),
+		cmocka_unit_test(test_mids_go_on_when_the_clock_was_set_back),
 		cmocka_unit_test(
 		    test_a_mid_ahead_of_the_clock_waits_until_it_is_reserved),
 		cmocka_unit_test(test_deliveries_go_on_while_the_store_fails),

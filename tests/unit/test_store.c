@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "store.h"
 #include "store_dump.h"
 #include "store_file.h"
@@ -232,6 +233,29 @@ test_only_what_was_synced_is_there(void **state)
 	assert_int_equal(put(s, 11, 100), 0);
 	store_free(&s);
 	assert_int_equal(look().count, 10);
+}
+
+static void
+test_it_knows_when_it_was_closed(void **state)
+{
+	struct store *s = scanned(new_lmdb());
+	struct timespec long_ago[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+	uint64_t before;
+	char path[128];
+
+	(void)state;
+	assert_int_equal(store_written(s), 0);
+	store_free(&s);
+	snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE);
+	assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+	s = scanned(new_lmdb());
+	assert_int_equal(store_written(s), UINT64_C(1000000000000));
+	/* A file's times are a few milliseconds behind. */
+	before = clock_real_ms() - 100;
+	store_free(&s);
+	s = scanned(new_lmdb());
+	assert_true(store_written(s) > before);
+	store_free(&s);
 }
 
 static void
@@ -629,6 +653,7 @@ main(void)
 		TEST(test_memory_keeps_what_is_put),
 		TEST(test_lmdb_keeps_what_is_put),
 		TEST(test_only_what_was_synced_is_there),
+		TEST(test_it_knows_when_it_was_closed),
 		TEST(test_nobody_else_can_read_it),
 		TEST(test_a_second_one_is_refused),
 		TEST(test_room_is_given_back),
