@@ -61,6 +61,9 @@ http_scan_field(struct http_head *h, const char *name, const char *value)
 		h->lengths++;
 	} else if (strcasecmp(name, "Content-Type") == 0) {
 		h->type = h->type == NULL ? value : h->type;
+	} else if (strcasecmp(name, "Content-Encoding") == 0) {
+		h->encoded |=
+		    *value != '\0' && strcasecmp(value, "identity") != 0;
 	} else if (strcasecmp(name, "Priority") == 0) {
 		h->priority = h->priority == NULL ? value : h->priority;
 	} else if (strcasecmp(name, "Title") == 0) {

@@ -18,7 +18,7 @@ struct http_head {
 	const char *key, *version;     /* Sec-WebSocket-... */
 	unsigned int lengths, codings; /* how many fields */
 	bool upgrade, websocket;
-	bool json, close;
+	bool json, close, encoded;
 	bool bad_name; /* a field name with white space in it */
 };
 

@@ -256,6 +256,7 @@ http_on_push(struct conn *c, const struct http_head *head)
 	struct push_request req = {
 		.target = evhttp_request_get_uri(c->req),
 		.content_type = head->type,
+		.encoded = head->encoded,
 		.title = head->title,
 		.priority = head->priority,
 		.max_message = (size_t)conf->max_message,

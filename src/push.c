@@ -384,6 +384,9 @@ push_read_body(const struct push_request *r, const struct push_target *t,
 	if (type == NULL)
 		return push_fail(p, 415,
 		    "the Content-Type must be a form, JSON or text/plain");
+	if (r->encoded)
+		return push_fail(p, 415,
+		    "a body is not decompressed: no Content-Encoding, please");
 	result = json ? push_read_json_body(r, t, fs, p) : type->read(r, fs);
 	if (result == 0 || p->status != 200)
 		return result;

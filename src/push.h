@@ -30,6 +30,7 @@ struct hook_severity;
 struct push_request {
 	const char *target;       /* request target, as on the request line */
 	const char *content_type; /* header, with its parameters */
+	bool encoded;             /* there is a Content-Encoding: compressed */
 	const char *title;        /* Title: header */
 	const char *priority;     /* Priority: header */
 	const char *body;         /* NULL for GET */

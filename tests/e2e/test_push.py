@@ -316,6 +316,15 @@ def test_a_type_that_is_not_in_the_table_is_415(server, content_type):
     assert r.answer == (415, "no")
 
 
+@pytest.mark.parametrize("coding,answer", [
+    ("gzip", (415, "no")), ("br", (415, "no")), ("identity, gzip", (415, "no")),
+    ("identity", (404, "no"))])
+def test_a_compressed_body_is_415(server, coding, answer):
+    r = http(server, "POST", "/nobody", {"Content-Type": "text/plain",
+                                         "Content-Encoding": coding}, b"x")
+    assert r.answer == answer
+
+
 @pytest.mark.parametrize("method", [
     "DELETE", "PATCH", "TRACE", "PROPFIND", "BREW", "get"])
 def test_another_method_is_405_and_says_what_is_allowed(server, method):
